@@ -1,0 +1,93 @@
+"""Records that are written down: plans, journal entries, suggestions, outcomes of rebalances."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from lightninglens.core.ids import ChannelId, NodeId
+from lightninglens.core.units import Msat, UnixNs
+
+PLAN_FORMAT = "lightninglens/plan/1"
+JOURNAL_FORMAT = "lightninglens/journal/1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interval:
+    """An expected value with the bounds of its 80 % interval, in msat."""
+
+    low_msat: int
+    expected_msat: int
+    high_msat: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RebalanceChange:
+    """Move `amount_msat` of our own money out over one channel and back in over another.
+
+    A circular self-payment: the sum of our balances falls by the fee and
+    nothing else, which is why a change names both channels.
+    """
+
+    node_id: NodeId
+    outgoing_channel_id: ChannelId
+    incoming_channel_id: ChannelId
+    amount_msat: Msat
+    max_fee_msat: Msat
+    previous_local_msat: Msat
+    """Local balance of the outgoing channel when this was decided."""
+    reason: str
+    confidence: float | None = None
+    expected_gain: Interval | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """An immutable list of changes that somebody decided and nobody has yet done."""
+
+    format: str = PLAN_FORMAT
+    plan_id: str
+    created_ns: UnixNs
+    author: str
+    """Who decided: a strategy's name, `feed` for a connected model, `operator`."""
+    changes: tuple[RebalanceChange, ...]
+    risk: str = ""
+
+
+class JournalState(StrEnum):
+    """How far a change has come. Written before the act, so a crash leaves SENT, never nothing."""
+
+    REFUSED = "refused"
+    PLANNED = "planned"
+    SENT = "sent"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalRecord:
+    """One step of one change, in the order in which it happened."""
+
+    format: str = JOURNAL_FORMAT
+    sequence: int
+    recorded_ns: UnixNs
+    plan_id: str
+    change_index: int
+    author: str
+    state: JournalState
+    change: RebalanceChange
+    reserved_msat: Msat
+    """What the budget holds back for this change: its greatest possible fee."""
+    moved_msat: Msat = Msat(0)
+    fee_msat: Msat = Msat(0)
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RebalanceOutcome:
+    """What a circular self-payment did. A failure is an outcome, not an exception."""
+
+    succeeded: bool
+    moved_msat: Msat
+    fee_msat: Msat
+    attempts: int
+    hops: int
+    detail: str
