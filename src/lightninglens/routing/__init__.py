@@ -1,0 +1,4 @@
+"""Path finding as LND does it, mission control, success probability, splitting.
+
+Pure; depends on core.
+"""
