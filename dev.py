@@ -42,6 +42,7 @@ NETWORK_SIGNS = re.compile(
     r"|enotfound|econnrefused|etimedout|eai_again|no matching distribution found for uv",
     re.IGNORECASE,
 )
+PYTEST_CLOSING = re.compile(r"\b(passed|failed|errors?|no tests ran)\b.* in \d+\.\d+s")
 
 
 class StepError(Exception):
@@ -228,7 +229,7 @@ def pytest_command(*arguments: str) -> list[str]:
 
 
 def streamed(title: str, command: list[str], extra: dict[str, str]) -> tuple[int, str]:
-    """Run a command, show its output as it comes, and return its exit code and last line."""
+    """Run a command, show its output as it comes, and return its exit code and pytest's closing line."""
     say(f"==> {title}")
     closing = ""
     with subprocess.Popen(
@@ -238,7 +239,8 @@ def streamed(title: str, command: list[str], extra: dict[str, str]) -> tuple[int
             raise StepError(f"{title}: no output to read")
         for line in process.stdout:
             print(line, end="", flush=True)
-            closing = line.rstrip() or closing
+            if PYTEST_CLOSING.search(line):
+                closing = line.rstrip()
     return process.returncode, closing
 
 

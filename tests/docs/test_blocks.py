@@ -68,8 +68,18 @@ def run_page(text: str, folder: Path) -> None:
             assert block.expected in done.stdout, f"{block.code}\n{done.stdout}"
     finally:
         for process in running:
-            os.killpg(process.pid, signal.SIGINT)
-            process.wait(timeout=20)
+            end(process)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Interrupt a block as a reader does with Ctrl-C; one that does not end by that is killed and reported."""
+    os.killpg(process.pid, signal.SIGINT)
+    try:
+        process.wait(timeout=20)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        raise
 
 
 PAGES = [page for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))) if blocks(page.read_text())]
@@ -93,7 +103,8 @@ def test_a_block_that_fails_or_says_something_else_is_reported(code: str, tmp_pa
 
 
 def test_what_runs_in_the_background_is_ended(tmp_path: Path) -> None:
-    code = 'echo $$ > pid; exec python -c "import time; time.sleep(60)"'
+    script = "import os, pathlib, time; pathlib.Path('pid').write_text(str(os.getpid())); time.sleep(60)"
+    code = f'exec python -c "{script}"'
     wait = "until test -s pid; do sleep 0.05; done"
     run_page(f"<!-- test: background -->\n```bash\n{code}\n```\n<!-- test -->\n```bash\n{wait}\n```\n", tmp_path)
     assert not Path("/proc", (tmp_path / "pid").read_text().strip()).exists()
