@@ -26,6 +26,7 @@ TOOLS = ROOT / ".tools"
 VENV = ROOT / ".venv"
 BIN = VENV / "bin"
 LOGS = TOOLS / "log"
+COVERAGE = TOOLS / "coverage.json"
 STAMP = VENV / ".dev-stamp"
 WEB = ROOT / "web"
 CHROMIUM = Path("/usr/bin/chromium")
@@ -261,8 +262,8 @@ def python_tests(arguments: list[str]) -> str:
     if code:
         raise StepError(f"pytest failed: {closing}")
     quiet_step("Combining coverage", [str(BIN / "python"), "-m", "coverage", "combine", "--quiet"])
-    quiet_step("Reading coverage", [str(BIN / "python"), "-m", "coverage", "json", "--quiet"])
-    loud_step("Coverage", [str(BIN / "python"), "tools/coverage_gate.py", ".coverage.json"])
+    quiet_step("Reading coverage", [str(BIN / "python"), "-m", "coverage", "json", "--quiet", "-o", str(COVERAGE)])
+    loud_step("Coverage", [str(BIN / "python"), "tools/coverage_gate.py", str(COVERAGE)])
     return closing
 
 

@@ -1,7 +1,7 @@
 """Judge coverage: complete for the pure heart, and nowhere lower than it was.
 
-    python tools/coverage_gate.py .coverage.json            fail when a package falls below its floor
-    python tools/coverage_gate.py .coverage.json --raise    write the present figures as the new floors
+    python tools/coverage_gate.py .tools/coverage.json            fail when a package falls below its floor
+    python tools/coverage_gate.py .tools/coverage.json --raise    write the present figures as the new floors
 
 Lines and branches count alike. The floors are in tests/coverage_ratchet.json.
 """

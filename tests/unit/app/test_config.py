@@ -105,6 +105,23 @@ def test_a_wrong_variable_is_refused(name: str, value: str, said: str, monkeypat
         load_settings()
 
 
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.8.8.8", "::1"])
+def test_every_loopback_address_will_do(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LENS_FEED_HOST", host)
+    assert load_settings().settings.feed.host == host
+
+
+def test_a_file_that_may_not_be_read_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    written("")
+
+    def refuse(*_arguments: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(ConfigError, match=r"lens\.toml: cannot be read: Permission denied"):
+        load_settings()
+
+
 def test_a_wrong_option_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"command line: service\.port: .*not 0"):
         load_settings(overrides={"service.port": 0})

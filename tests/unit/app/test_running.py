@@ -67,6 +67,26 @@ def test_a_reused_process_id_is_never_signalled(tmp_path: Path, processes: list[
 
 
 @pytest.mark.parametrize(
+    ("problem", "said"), [(PermissionError(), "belongs to another user"), (ProcessLookupError(), "had just ended")]
+)
+def test_a_process_that_cannot_be_signalled_is_explained(
+    problem: OSError, said: str, tmp_path: Path, processes: list[subprocess.Popen[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, start(POLITE, processes, tmp_path / "lens"))
+
+    def refuse(*_arguments: int) -> None:
+        raise problem
+
+    with monkeypatch.context() as patched:
+        patched.setattr("os.kill", refuse)
+        try:
+            outcome = stop_running(tmp_path)
+        except LensError as refused:
+            outcome = str(refused)
+    assert said in outcome
+
+
+@pytest.mark.parametrize(
     "content", ["", "{}", "[]", "null", '{"pid": "x"}', '{"pid": 1e400, "started_ns": 1, "url": ""}']
 )
 def test_a_file_that_says_nothing_is_stale(content: str, tmp_path: Path) -> None:

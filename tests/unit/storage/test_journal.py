@@ -150,6 +150,35 @@ def test_a_damaged_file_is_refused_and_kept(damage: str, path: Path) -> None:
     assert path.read_bytes() == bad[damage]
 
 
+def test_rows_that_break_the_rules_are_damage(path: Path) -> None:
+    with SqliteJournal(path) as journal:
+        journal.append(record())
+    raw = sqlite3.connect(path)
+    raw.execute("DROP TRIGGER journal_refuses_update")
+    raw.execute("PRAGMA ignore_check_constraints = ON")
+    raw.execute("UPDATE journal SET fee_msat = -1")
+    raw.commit()
+    raw.close()
+    with pytest.raises(DataError, match=r"cannot be read .*CHECK constraint failed in journal"):
+        SqliteJournal(path)
+
+
+def test_an_upgrade_that_is_cut_short_leaves_nothing_behind(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def cut(*_arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        # After the table and its index, before the triggers.
+        patched.setattr("alembic.op.execute", cut)
+        with pytest.raises(KeyboardInterrupt):
+            SqliteJournal(path)
+    raw = sqlite3.connect(path)
+    assert raw.execute("SELECT name FROM sqlite_master").fetchall() == []
+    raw.close()
+    with SqliteJournal(path) as journal:
+        assert journal.append(record()).sequence == 1
+
+
 def test_a_newer_file_is_refused(path: Path) -> None:
     SqliteJournal(path).close()
     raw = sqlite3.connect(path)
