@@ -94,14 +94,14 @@ def last_line(log: Path) -> str:
     return lines[-1][:60] if lines else ""
 
 
-def quiet_step(title: str, command: list[str], *, where: Path = ROOT) -> None:
+def quiet_step(title: str, command: list[str], *, where: Path = ROOT, note: str = "") -> None:
     """Run a command with its output in a log, showing elapsed time and the log's last line.
 
     Raises StepError with one clear line when it fails.
     """
     LOGS.mkdir(parents=True, exist_ok=True)
     log = LOGS / (re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-") + ".log")
-    say(f"==> {title}")
+    say(f"==> {title}{note and f' ({note})'}")
     started = time.monotonic()
     next_beat = HEARTBEAT_S
     with log.open("w") as output:
@@ -181,8 +181,11 @@ def install() -> None:
         say("==> Installed and up to date")
         return
     uv = find_uv()
-    title = "Installing Python packages and building the dashboard (a minute or two the first time)"
-    quiet_step(title, [uv, "sync", "--locked", "--no-progress", "--python", sys.executable])
+    quiet_step(
+        "Installing packages and building the dashboard",
+        [uv, "sync", "--locked", "--no-progress", "--python", sys.executable],
+        note="a minute or two the first time",
+    )
     STAMP.write_text(wanted)
 
 
