@@ -1,6 +1,7 @@
 """Demand models: the parameters, with where each comes from."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,10 +47,12 @@ class DemandModel:
     follows the time of day.
     """
 
+    kind: Literal["roles"] = "roles"
     payments_per_hour: float = 7_200.0
     """2.0 per second: the network's rate in late 2025 as River extrapolated it."""
-    amount_scale: float = 1.0
-    """Multiplies every purpose's median."""
+    amount_scale: float = 4.0
+    """Multiplies every purpose's median: at 4 the mean is near 100,000 sat, between the 45,000 sat that
+    River measured in 2023 and the 223 dollars of 2025."""
     least_amount_sat: int = 1
     most_amount_sat: int = 10_000_000
     sender_exponent: float = 0.5
@@ -72,6 +75,7 @@ class UniformDemand:
     are far below the channels' size, so that hardly anything ever fails.
     """
 
+    kind: Literal["uniform"] = "uniform"
     least_amount_sat: int = 500
     most_amount_sat: int = 3_000
     least_interval_s: float = 10.0
