@@ -110,6 +110,13 @@ def schedule(queues: Any, time_ns: Any, kind: Any, slot: Any, hop: Any) -> None:
 
 
 @kernel
+def schedule_starts(queues: Any, start_ns: Any, slots: Any) -> None:
+    """Put the start of each payment into the heap; there must be room."""
+    for row in range(slots.shape[0]):
+        schedule(queues, start_ns[row], _START, slots[row], 0)
+
+
+@kernel
 def _take(queues: Any) -> Any:
     item = queues.item[0]
     queues.counters[_HEAP] -= 1

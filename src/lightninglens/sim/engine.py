@@ -50,7 +50,8 @@ PAYMENT = 0
 REBALANCE = 1
 """Values of `PaymentRequests.kind`."""
 
-BATCH_EVENTS = 50_000
+FOREVER_NS = 2**62
+"""A time after everything: running until then leaves the clock at the last event."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,8 +227,7 @@ class Engine:
         for name in ("attempts", "fee_msat", "hops", "failure_code", "failure_detail", "outcome"):
             getattr(self._payments, name)[slots] = 0
         self._payments.failure_direction[slots] = -1
-        for slot, start_ns in zip(slots.tolist(), requests.start_ns.tolist(), strict=True):
-            _events.schedule(self._queues, start_ns, int(EventKind.START), slot, 0)
+        _events.schedule_starts(self._queues, np.ascontiguousarray(requests.start_ns), slots.copy())
         self._next_payment_id = first + count
         return first
 
@@ -256,12 +256,12 @@ class Engine:
             left -= self.events - before
             if status == _events.NEEDS_ROOM:
                 self._make_room()
-            elif status == _events.FINISHED:
-                self._now_ns = max(self._now_ns, time_ns)
-                return True
-            else:
-                self._now_ns = max(self._now_ns, int(self._queues.counters[Count.NOW_NS]))
-                return False
+                continue
+            finished = bool(status == _events.FINISHED)
+            drained = self.next_event_ns is None and time_ns >= FOREVER_NS
+            reached = time_ns if finished and not drained else int(self._queues.counters[Count.NOW_NS])
+            self._now_ns = max(self._now_ns, reached)
+            return finished
 
     def harvest(self) -> Harvest:
         """Take what has come out since the last call."""
