@@ -62,7 +62,6 @@ def run_scenario(
     opener_side: NDArray[np.int8] | None = None,
     progress: Progress = lambda _done, _total: None,
     stopped: Callable[[], bool] = lambda: False,
-    report: Callable[[PaymentSummary, tuple[Depletion, ...], runs.Manifest], bytes] | None = None,
 ) -> RunResult:
     """Run a scenario and write the run to `directory`.
 
@@ -93,8 +92,7 @@ def run_scenario(
         peak_rss_mb=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
         machine=f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}",
     )
-    extra = {} if report is None else {"report.html": report(summary, levels, manifest)}
-    written = runs.write_run(directory, manifest, _tables(simulation, payments, collected), timings, extra)
+    written = runs.write_run(directory, manifest, _tables(simulation, payments, collected), timings)
     return RunResult(
         manifest=written,
         summary=summary,
