@@ -250,7 +250,9 @@ def _refuse_duplicates(ids: NDArray[np.uint64], place: Place) -> None:
         raise DataError(f"channel {_name(ids, later)} is there twice, first at {place(earlier)}", where=place(later))
 
 
-def _rows(side: Sequence[NodeId], index: Mapping[NodeId, int], ids: NDArray[np.uint64], place: Place) -> NDArray[np.int32]:
+def _rows(
+    side: Sequence[NodeId], index: Mapping[NodeId, int], ids: NDArray[np.uint64], place: Place
+) -> NDArray[np.int32]:
     try:
         return np.fromiter(map(index.__getitem__, side), np.int32, len(side))
     except KeyError:

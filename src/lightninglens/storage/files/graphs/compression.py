@@ -125,9 +125,7 @@ def _unpack(chunks: Iterator[bytes], compression: Compression, data: bytearray) 
             try:
                 pending = memoryview(step(decoder, pending, data))
             except (zlib.error, zstandard.ZstdError) as error:
-                raise DataError(
-                    f"damaged {compression} data: {error}", where=f"near packed byte {consumed}"
-                ) from None
+                raise DataError(f"damaged {compression} data: {error}", where=f"near packed byte {consumed}") from None
             consumed += size - len(pending)
             _check_size(len(data), consumed)
             if decoder.eof:

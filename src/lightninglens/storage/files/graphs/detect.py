@@ -124,7 +124,9 @@ def _parse(file: Any) -> tuple[Any, GraphFormat, ParsedGraph]:
     if start.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise DataError("the text is UTF-16, as PowerShell's > writes it; save it as UTF-8")
     if start.startswith(b"GOSSMAP_COMPRESS"):
-        raise DataError("a compressed gossmap of Core Lightning's tests; unpack it with its `gossmap-compress decompress`")
+        raise DataError(
+            "a compressed gossmap of Core Lightning's tests; unpack it with its `gossmap-compress decompress`"
+        )
     if _LOWEST_STORE_VERSION <= start[0] <= _HIGHEST_STORE_VERSION and text:
         # The compiled scanner comes with numba, which takes seconds to import.
         from lightninglens.storage.files.graphs.gossip_store import parse_gossip_store  # noqa: PLC0415

@@ -167,7 +167,9 @@ def _deleted_later(records: Records, rows: NDArray[np.int64], ids: NDArray[np.ui
     tombstones = np.flatnonzero(records.kind == _DELETE_CHANNEL)
     _require(records, tombstones, 10, "gossip_store_delete_chan")
     last = dict(zip(records.number(tombstones, 2, 8).astype(np.uint64).tolist(), tombstones.tolist(), strict=True))
-    return np.fromiter((last.get(id_, -1) > row for id_, row in zip(ids.tolist(), rows.tolist(), strict=True)), np.bool_, len(rows))
+    return np.fromiter(
+        (last.get(id_, -1) > row for id_, row in zip(ids.tolist(), rows.tolist(), strict=True)), np.bool_, len(rows)
+    )
 
 
 def _policies(records: Records, channels: _Channels) -> tuple[PolicyColumns, dict[str, int], int]:

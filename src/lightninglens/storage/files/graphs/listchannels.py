@@ -110,7 +110,9 @@ def _public(rows: Sequence[dict[str, Any]]) -> tuple[list[int], int]:
     return np.flatnonzero(announced).tolist(), int((~announced).sum())
 
 
-def _sides(rows: Sequence[dict[str, Any]], source: Sequence[str], destination: Sequence[str], place: _PlaceOf) -> NDArray[np.int64]:
+def _sides(
+    rows: Sequence[dict[str, Any]], source: Sequence[str], destination: Sequence[str], place: _PlaceOf
+) -> NDArray[np.int64]:
     """Return 0 where the source is the lesser key; raises DataError where the file's direction contradicts."""
     side = np.fromiter((a > b for a, b in zip(source, destination, strict=True)), np.int64, len(rows))
     stated = columns.integers(columns.field(rows, "direction", place("")), Bounds(0, 1), place("direction"))
@@ -143,9 +145,7 @@ def _check_pairs(
         seen[direction] = row
         first = int(first_row[channel_of[row]])
         if {source[row], destination[row]} != {source[first], destination[first]}:
-            raise DataError(
-                f"channel {name} joins other nodes here than at channels[{public[first]}]", where=here
-            )
+            raise DataError(f"channel {name} joins other nodes here than at channels[{public[first]}]", where=here)
 
 
 def _msat(rows: Sequence[dict[str, Any]], key: str, place: _PlaceOf, **default: object) -> NDArray[np.int64]:
@@ -166,7 +166,9 @@ def _capacity_sat(rows: Sequence[dict[str, Any]], place: _PlaceOf) -> NDArray[np
     capacity_msat = _msat(rows, "amount_msat", place)
     if (odd := capacity_msat % MSAT_PER_SAT != 0).any():
         row = int(np.argmax(odd))
-        raise DataError(f"the capacity {capacity_msat[row]} msat is not whole satoshis", where=place("amount_msat")(row))
+        raise DataError(
+            f"the capacity {capacity_msat[row]} msat is not whole satoshis", where=place("amount_msat")(row)
+        )
     capacity_sat = capacity_msat // MSAT_PER_SAT
     columns.in_range(capacity_sat, CAPACITY_SAT, place("amount_msat"))
     return capacity_sat

@@ -51,7 +51,8 @@ def parse_lnd(document: dict[str, Any]) -> ParsedGraph:
     capacity_sat = _capacities(edges)
     policies, unlimited = _policies(edges, capacity_sat)
     first, second = (
-        columns.node_ids(columns.field(edges, key, _at("edges")), _at("edges", key)) for key in ("node1_pub", "node2_pub")
+        columns.node_ids(columns.field(edges, key, _at("edges")), _at("edges", key))
+        for key in ("node1_pub", "node2_pub")
     )
     graph, swapped = columns.assemble(
         nodes=columns.node_ids(columns.field(nodes, "pub_key", _at("nodes")), _at("nodes", "pub_key")),
@@ -64,7 +65,9 @@ def parse_lnd(document: dict[str, Any]) -> ParsedGraph:
         channel_place=_at("edges"),
     )
     newest_node = columns.integers(
-        columns.field(nodes, "last_update", _at("nodes"), 0), POLICY_BOUNDS["last_update_s"], _at("nodes", "last_update")
+        columns.field(nodes, "last_update", _at("nodes"), 0),
+        POLICY_BOUNDS["last_update_s"],
+        _at("nodes", "last_update"),
     )
     return ParsedGraph(
         graph=graph,
@@ -117,9 +120,15 @@ def _policies(
     where = np.array(directions, np.int64)
     policies = PolicyColumns.unknown(2 * len(edges))
     policies.known[where] = True
-    policies.disabled[where] = columns.booleans(columns.field(announced, "disabled", place(""), False), place("disabled"))
+    policies.disabled[where] = columns.booleans(
+        columns.field(announced, "disabled", place(""), False), place("disabled")
+    )
     for name, key in _FIELDS.items():
-        values = columns.field(announced, key, place(""), 0) if name in _OPTIONAL else columns.field(announced, key, place(""))
+        values = (
+            columns.field(announced, key, place(""), 0)
+            if name in _OPTIONAL
+            else columns.field(announced, key, place(""))
+        )
         getattr(policies, name)[where] = columns.integers(values, POLICY_BOUNDS[name], place(key))
     # LND prints 0 for an update without the field, and then takes it as no limit.
     unlimited = policies.known & (policies.max_htlc_msat == 0)

@@ -103,7 +103,9 @@ def _frame(graph: NetworkGraph) -> pl.DataFrame:
         known = pl.Series(graph.policies.known[side::2])
         for key in ("disabled", *POLICY_BOUNDS):
             values = pl.Series(f"{name}_{key}", getattr(graph.policies, key)[side::2])
-            cells[f"{name}_{key}"] = values.zip_with(known, pl.Series([None], dtype=values.dtype).new_from_index(0, len(values)))
+            cells[f"{name}_{key}"] = values.zip_with(
+                known, pl.Series([None], dtype=values.dtype).new_from_index(0, len(values))
+            )
     channels = pl.DataFrame(cells, schema={**_CHANNEL_SCHEMA, **_POLICY_SCHEMA}).with_columns(
         pl.lit("channel").alias("kind")
     )
