@@ -139,14 +139,11 @@ def _versions() -> dict[str, str]:
 
 def _payments(harvests: list[Harvest]) -> FinishedPayments:
     """Join the harvests' payments, by id."""
-    joined = FinishedPayments(
-        *(
-            np.concatenate([getattr(harvest.payments, name) for harvest in harvests])
-            for name in FinishedPayments._fields
-        )
+    joined = FinishedPayments._make(
+        np.concatenate([getattr(harvest.payments, name) for harvest in harvests]) for name in FinishedPayments._fields
     )
     order = np.argsort(joined.payment_id, kind="stable")
-    return FinishedPayments(*(column[order] for column in joined))
+    return FinishedPayments._make(column[order] for column in joined)
 
 
 def _summary(payments: FinishedPayments) -> PaymentSummary:

@@ -23,11 +23,13 @@ REPORT = "report.html"
 _INK, _MUTED, _GOOD, _BAD, _AMBER = "#1d2733", "#6b7785", "#2f7d5b", "#b3443f", "#c98a1b"
 
 _STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; color: #1d2733; background: #f7f8fa; margin: 0 auto; max-width: 960px; padding: 24px }
+body { font: 15px/1.5 system-ui, sans-serif; color: #1d2733; background: #f7f8fa; }
+body { margin: 0 auto; max-width: 960px; padding: 24px }
 h1 { font-size: 28px; margin: 0 0 4px } h2 { font-size: 20px; margin: 32px 0 8px }
 p.note { color: #57626f } table { border-collapse: collapse; font-variant-numeric: tabular-nums }
-td, th { padding: 4px 16px 4px 0; text-align: right; border-bottom: 1px solid #dde2e8 } td:first-child, th:first-child { text-align: left }
-figure { margin: 8px 0; overflow-x: auto } svg { max-width: 100%; height: auto } code { font-size: 13px }
+td, th { padding: 4px 16px 4px 0; text-align: right; border-bottom: 1px solid #dde2e8 }
+td:first-child, th:first-child { text-align: left }
+figure { margin: 8px 0; overflow-x: auto } svg { max-width: 100%; height: auto }
 .warning { background: #fff3d6; padding: 8px 12px }
 """
 
@@ -79,9 +81,7 @@ def render_report(manifest: runs.Manifest, timings: runs.Timings, findings: RunF
     scenario, summary = manifest.scenario, findings.summary
     parts = [
         f"<h1>{html.escape(scenario.name)}</h1>",
-        f"<p class=note>Simulated: {manifest.graph.nodes:,} nodes, {manifest.graph.channels:,} channels, "
-        f"seed {scenario.seed}, balances {scenario.balances}, demand {scenario.demand.kind}. Nothing here was "
-        "measured on a real network.</p>",
+        f"<p class=note>{_origin(manifest)} Nothing here was measured on a real network.</p>",
     ]
     if not manifest.complete:
         parts.append(
@@ -89,7 +89,11 @@ def render_report(manifest: runs.Manifest, timings: runs.Timings, findings: RunF
         )
     parts += ["<h2>Summary</h2>", _summary_table(summary, timings)]
     if summary.payments:
-        parts += ["<h2>Success by amount</h2>", _figure(lambda axes: _plot_success(axes, summary)), _bucket_table(summary)]
+        parts += [
+            "<h2>Success by amount</h2>",
+            _figure(lambda axes: _plot_success(axes, summary)),
+            _bucket_table(summary),
+        ]
         parts += ["<h2>Why payments failed</h2>", _failure_table(findings.payments)]
         parts += ["<h2>Fees</h2>", _figure(lambda axes: _plot_fees(axes, findings.payments))]
         parts += ["<h2>Hops and attempts</h2>", _figure(lambda axes: _plot_counts(axes, findings.payments))]
@@ -102,6 +106,14 @@ def render_report(manifest: runs.Manifest, timings: runs.Timings, findings: RunF
     return (
         f"<!doctype html><html lang=en><meta charset=utf-8><title>{html.escape(scenario.name)}</title>"
         f"<style>{_STYLE}</style><body>\n{body}\n</body></html>\n"
+    )
+
+
+def _origin(manifest: runs.Manifest) -> str:
+    scenario, graph = manifest.scenario, manifest.graph
+    return (
+        f"Simulated: {graph.nodes:,} nodes, {graph.channels:,} channels, seed {scenario.seed}, "
+        f"balances {scenario.balances}, demand {scenario.demand.kind}."
     )
 
 
@@ -230,7 +242,9 @@ def _plot_time(axes: "Axes", payments: pl.DataFrame) -> None:
     groups = max(1, min(60, ordered.height // 20))
     row = pl.int_range(pl.len()) * groups // pl.len()
     good = (pl.col("outcome") == HtlcOutcome.SUCCEEDED.name).mean()
-    series = ordered.group_by(row.alias("group"), maintain_order=True).agg(pl.col("start_ns").mean(), good.alias("good"))
+    series = ordered.group_by(row.alias("group"), maintain_order=True).agg(
+        pl.col("start_ns").mean(), good.alias("good")
+    )
     hours = (series["start_ns"].to_numpy() - ordered["start_ns"][0]) / 3.6e12
     axes.plot(hours, 100 * series["good"].to_numpy(), color=_INK)
     axes.set_xlabel("hours since the start")

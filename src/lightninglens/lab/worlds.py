@@ -80,6 +80,4 @@ def _synthetic(nodes: str, seed: int) -> World:
 
 def _from_file(path: Path) -> World:
     found = read_graph(path)
-    return World(
-        graph=found.graph, source=GraphSource(kind=GraphKind.FILE, name=path.name, sha256=found.sha256)
-    )
+    return World(graph=found.graph, source=GraphSource(kind=GraphKind.FILE, name=path.name, sha256=found.sha256))

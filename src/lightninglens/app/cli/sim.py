@@ -65,8 +65,12 @@ def run(
         Demand | None, typer.Option(help="roles: hot receivers, drift, time of day; uniform: small random payments.")
     ] = None,
     balances: Annotated[Balances | None, typer.Option(help="How liquidity starts.")] = None,
-    snapshot_every: Annotated[int | None, typer.Option(min=0, help="Seconds between channel snapshots; 0: none.")] = None,
-    observe: Annotated[list[str] | None, typer.Option(help="Node id whose HTLC events are kept; may be repeated.")] = None,
+    snapshot_every: Annotated[
+        int | None, typer.Option(min=0, help="Seconds between channel snapshots; 0: none.")
+    ] = None,
+    observe: Annotated[
+        list[str] | None, typer.Option(help="Node id whose HTLC events are kept; may be repeated.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Simulate payments HTLC by HTLC, and write the run with its report.
@@ -79,8 +83,14 @@ def run(
     from lightninglens.lab.worlds import open_world, reopen_world
     from lightninglens.storage.files.runs import check_target
 
-    given = {"--payments": payments, "--seed": seed, "--demand": demand, "--balances": balances}
-    given |= {"--snapshot-every": snapshot_every, "--observe": observe or None}
+    given: dict[str, Any] = {
+        "--payments": payments,
+        "--seed": seed,
+        "--demand": demand,
+        "--balances": balances,
+        "--snapshot-every": snapshot_every,
+        "--observe": observe or None,
+    }
     check_target(out)
     if scenario is not None:
         _refuse_with_scenario(given)

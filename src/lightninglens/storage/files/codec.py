@@ -6,7 +6,6 @@ that names the place.
 """
 
 import json
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,9 +18,13 @@ T = TypeVar("T")
 MAX_JSON_BYTES = 64 * 1024 * 1024
 
 
-@lru_cache(maxsize=32)
+_adapters: dict[type[Any], TypeAdapter[Any]] = {}
+
+
 def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
+    if kind not in _adapters:
+        _adapters[kind] = TypeAdapter(kind)
+    return _adapters[kind]
 
 
 def json_schema(kind: type[Any]) -> dict[str, Any]:
