@@ -2,9 +2,13 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import ClassVar
 
 from lightninglens.core.ids import ChannelId, NodeId
 from lightninglens.core.units import Msat, UnixNs
+
+STRICT: dict[str, str] = {"extra": "forbid"}
+"""How a record is read at the edge: a key that is not in the format is an error."""
 
 PLAN_FORMAT = "lightninglens/plan/1"
 JOURNAL_FORMAT = "lightninglens/journal/1"
@@ -13,6 +17,8 @@ JOURNAL_FORMAT = "lightninglens/journal/1"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interval:
     """An expected value with the bounds of its 80 % interval, in msat."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
 
     low_msat: int
     expected_msat: int
@@ -26,6 +32,8 @@ class RebalanceChange:
     A circular self-payment: the sum of our balances falls by the fee and
     nothing else, which is why a change names both channels.
     """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
 
     node_id: NodeId
     outgoing_channel_id: ChannelId
@@ -42,6 +50,8 @@ class RebalanceChange:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """An immutable list of changes that somebody decided and nobody has yet done."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
 
     format: str = PLAN_FORMAT
     plan_id: str
@@ -65,6 +75,8 @@ class JournalState(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JournalRecord:
     """One step of one change, in the order in which it happened."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
 
     format: str = JOURNAL_FORMAT
     sequence: int

@@ -10,9 +10,10 @@ import math
 from enum import IntEnum
 from typing import Any
 
-import numba as nb
 import numpy as np
 from numpy.typing import NDArray
+
+from lightninglens.core.jit import kernel
 
 _M0 = np.uint64(0xD2511F53)
 _M1 = np.uint64(0xCD9E8D57)
@@ -45,7 +46,7 @@ class Stream(IntEnum):
     MODEL = 16
 
 
-@nb.njit(cache=True, inline="never")
+@kernel
 def philox(seed: Any, entity: Any, stream: Any, index: Any) -> Any:
     """Return 64 random bits (uint64) for the address (seed, entity, stream, index)."""
     key0 = np.uint64(seed) & _LOW
@@ -66,13 +67,13 @@ def philox(seed: Any, entity: Any, stream: Any, index: Any) -> Any:
     return (c1 << _SHIFT) | c0
 
 
-@nb.njit(cache=True)
+@kernel
 def uniform(seed: Any, entity: Any, stream: Any, index: Any) -> Any:
     """Return a float in [0, 1) with 53 random bits."""
     return np.float64(philox(seed, entity, stream, index) >> _DROP) * _UNIT
 
 
-@nb.njit(cache=True)
+@kernel
 def standard_normal(seed: Any, entity: Any, stream: Any, index: Any) -> Any:
     """Return a standard normal float (Box-Muller, the cosine branch)."""
     bits = philox(seed, entity, stream, index)
@@ -81,13 +82,13 @@ def standard_normal(seed: Any, entity: Any, stream: Any, index: Any) -> Any:
     return math.sqrt(-2.0 * math.log(first)) * math.cos(2.0 * math.pi * second)
 
 
-@nb.njit(cache=True)
+@kernel
 def _fill_uniform(out: Any, seed: Any, entity: Any, stream: Any, start: Any) -> None:
     for i in range(out.shape[0]):
         out[i] = uniform(seed, entity, stream, start + i)
 
 
-@nb.njit(cache=True)
+@kernel
 def _fill_normal(out: Any, seed: Any, entity: Any, stream: Any, start: Any) -> None:
     for i in range(out.shape[0]):
         out[i] = standard_normal(seed, entity, stream, start + i)

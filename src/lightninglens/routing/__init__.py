@@ -1,4 +1,8 @@
-"""Path finding as LND does it, mission control, success probability, splitting.
+"""Path finding as LND does it, with mission control. Pure: arrays in, arrays out.
 
-Pure; depends on core.
+Depends on core. Entry points: `PathFinder`, `RouteQuery`, `Route`, `NoRoute`.
 """
+
+from lightninglens.routing.pathfinding import NoRoute, PathFinder, Route, RouteHop, RouteQuery
+
+__all__ = ["NoRoute", "PathFinder", "Route", "RouteHop", "RouteQuery"]

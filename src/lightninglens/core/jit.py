@@ -1,0 +1,42 @@
+"""The compiler of the kernels, with a cache that notices every change.
+
+Numba's own cache looks only at the file that a function stands in: after an
+update of a function that it calls in another file, it would go on running the
+old machine code. Here the cache's place is named after the contents of all
+kernel modules, so an update compiles anew, and a second start does not.
+"""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import numba as nb
+import platformdirs
+
+_PACKAGE = Path(__file__).parents[1]
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def _fingerprint() -> str:
+    digest = hashlib.sha256(nb.__version__.encode())
+    for folder in ("core", "routing", "sim"):
+        for path in sorted((_PACKAGE / folder).rglob("*.py")):
+            digest.update(path.name.encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def cache_directory() -> Path:
+    """Return where the machine code of this version of the kernels is kept."""
+    return Path(platformdirs.user_cache_dir("lightninglens")) / "kernels" / _fingerprint()
+
+
+_settings: Any = nb.config
+if not _settings.CACHE_DIR:
+    _settings.CACHE_DIR = str(cache_directory())
+
+
+def kernel(function: _F) -> _F:
+    """Compile a function of arrays and scalars; it takes no objects and raises nothing."""
+    return cast("_F", nb.njit(cache=True, error_model="numpy", nogil=True)(function))

@@ -1,0 +1,202 @@
+"""One-off path searches with readable questions and answers, over the same kernels as the engine."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightninglens.core.channels import MAX_HTLC_SLOTS
+from lightninglens.core.graph import NetworkGraph
+from lightninglens.core.htlc import FailureCode, HtlcOutcome
+from lightninglens.core.ids import ChannelId
+from lightninglens.core.units import Msat
+from lightninglens.routing import _probability, _results, _search
+from lightninglens.routing.state import (
+    MAX_HOPS,
+    Estimator,
+    build_own_channels,
+    build_view,
+    grow_mission_control,
+    make_mission_control,
+    make_scratch,
+)
+
+DEFAULT_FINAL_CLTV_BLOCKS = 80
+BLOCK_PADDING = 3
+"""Blocks that LND adds to the receiver's delta, in case some are mined meanwhile."""
+DEFAULT_CLTV_LIMIT_BLOCKS = 2016
+
+_OUTCOMES = {
+    _search.NO_ROUTE: HtlcOutcome.NO_ROUTE,
+    _search.TOO_MANY_HOPS: HtlcOutcome.NO_ROUTE,
+    _search.INSUFFICIENT_BALANCE: HtlcOutcome.INSUFFICIENT_BALANCE,
+}
+
+
+def default_fee_limit_msat(amount_msat: int) -> Msat:
+    """Return LND's default: all of it up to 1,000 sat, 5 % above (`lnrpc.CalculateFeeLimit`)."""
+    return Msat(amount_msat if amount_msat <= 1_000_000 else amount_msat * 5 // 100)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteQuery:
+    """What to search. Nodes and channels are rows of the graph."""
+
+    sender: int
+    receiver: int
+    amount_msat: int
+    fee_limit_msat: int | None = None
+    """None: LND's default."""
+    final_cltv_blocks: int = DEFAULT_FINAL_CLTV_BLOCKS
+    cltv_limit_blocks: int = DEFAULT_CLTV_LIMIT_BLOCKS
+    outgoing_channel: int | None = None
+    last_hop: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteHop:
+    """One HTLC of a route."""
+
+    channel_id: ChannelId
+    direction: int
+    from_node: int
+    to_node: int
+    amount_msat: Msat
+    expiry_height: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """A route, sender first."""
+
+    hops: tuple[RouteHop, ...]
+    probability: float
+
+    @property
+    def fee_msat(self) -> Msat:
+        """What the sender pays beyond the amount."""
+        return Msat(self.hops[0].amount_msat - self.hops[-1].amount_msat)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoRoute:
+    """There is no route, and why: NO_ROUTE or INSUFFICIENT_BALANCE."""
+
+    outcome: HtlcOutcome
+
+
+class PathFinder:
+    """Searches on one graph, with the memory of every sender that reports back.
+
+    `spendable_msat` says per direction what its owner can send now.
+    """
+
+    def __init__(
+        self,
+        graph: NetworkGraph,
+        spendable_msat: NDArray[np.int64],
+        *,
+        height: int = 800_000,
+        estimator: Estimator | None = None,
+    ) -> None:
+        self._graph = graph
+        self._height = height
+        self._estimator = estimator or Estimator()
+        self._view = build_view(graph, graph.policies)
+        self._own = build_own_channels(graph, MAX_HTLC_SLOTS)
+        self._own.spendable_msat[:] = spendable_msat
+        self._memory = make_mission_control(graph.node_count)
+        self._scratch = make_scratch(graph.node_count, len(self._memory.sender))
+        self._pairs = np.zeros((_results.REPORT_PAIRS, 4), np.int64)
+        self._routes = _search.RouteColumns(
+            np.zeros((1, MAX_HOPS), np.int32),
+            np.zeros((1, MAX_HOPS), np.int64),
+            np.zeros((1, MAX_HOPS), np.int32),
+            np.zeros(1, np.int32),
+        )
+        self._sources, self._targets = graph.sources(), graph.targets()
+
+    @property
+    def nodes_settled(self) -> int:
+        """How many nodes the last search took from its heap."""
+        return int(self._scratch.counters[1])
+
+    def find(self, query: RouteQuery, *, now_ns: int = 0) -> Route | NoRoute:
+        """Return the route that LND would try next, or why there is none."""
+        limit = query.fee_limit_msat
+        final_blocks = query.final_cltv_blocks + BLOCK_PADDING
+        status = _search.find_route(
+            self._view,
+            self._scratch,
+            self._memory,
+            self._estimator,
+            self._own,
+            query.sender,
+            query.receiver,
+            query.amount_msat,
+            default_fee_limit_msat(query.amount_msat) if limit is None else limit,
+            self._height,
+            final_blocks,
+            query.cltv_limit_blocks,
+            -1 if query.outgoing_channel is None else self._direction_from(query.outgoing_channel, query.sender),
+            -1 if query.last_hop is None else query.last_hop,
+            now_ns,
+            self._routes,
+            0,
+        )
+        if status != _search.FOUND:
+            return NoRoute(outcome=_OUTCOMES[int(status)])
+        return self._read_route(query.sender)
+
+    def report(self, route: Route, *, now_ns: int, code: FailureCode = FailureCode.NONE, reported_by: int = 0) -> bool:
+        """Tell the sender's memory how an attempt ended; return True when the payment is over.
+
+        `reported_by` is the position on the route of the node that failed it, 0 being the sender.
+        """
+        nodes = np.array([route.hops[0].from_node, *(hop.to_node for hop in route.hops)], np.int64)
+        amounts = np.array([hop.amount_msat for hop in route.hops], np.int64)
+        self._make_room()
+        return bool(
+            _results.report_result(
+                self._memory,
+                self._estimator,
+                int(nodes[0]),
+                nodes,
+                amounts,
+                len(amounts),
+                int(code),
+                reported_by,
+                now_ns,
+                self._pairs,
+            )
+        )
+
+    def _direction_from(self, channel: int, sender: int) -> int:
+        return 2 * channel + (0 if self._graph.node1[channel] == sender else 1)
+
+    def _make_room(self) -> None:
+        capacity = len(self._memory.sender)
+        if int(self._memory.counters[0]) + _results.REPORT_PAIRS < capacity:
+            return
+        self._memory = grow_mission_control(self._memory, 2 * capacity)
+        _probability.rebuild_table(self._memory)
+        self._scratch = self._scratch._replace(history_next=np.zeros(2 * capacity, np.int32))
+
+    def _read_route(self, sender: int) -> Route:
+        count = int(self._routes.hops[0])
+        directions: Sequence[int] = self._routes.direction[0, :count].tolist()
+        return Route(
+            probability=float(self._scratch.labels[sender]["probability"]),
+            hops=tuple(
+                RouteHop(
+                    channel_id=self._graph.channel_id(direction // 2),
+                    direction=direction,
+                    from_node=int(self._sources[direction]),
+                    to_node=int(self._targets[direction]),
+                    amount_msat=Msat(int(self._routes.amount_msat[0, hop])),
+                    expiry_height=int(self._routes.cltv_blocks[0, hop]),
+                )
+                for hop, direction in enumerate(directions)
+            ),
+        )

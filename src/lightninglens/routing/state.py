@@ -1,0 +1,236 @@
+"""The arrays that the routing kernels work on, and how they are made.
+
+A sender's view of the network is one row per usable direction, grouped by the
+node it ends at and within that by the node it starts at, because the search
+runs backwards and treats parallel channels as one edge.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightninglens.core.graph import NetworkGraph, PolicyColumns
+from lightninglens.core.units import MSAT_PER_SAT
+
+NEVER_NS = np.int64(-(2**62))
+"""The time of something that has not happened."""
+
+MAX_HOPS = 27
+"""More hops than fit an onion of 1,300 bytes, whatever the amounts."""
+
+EDGE = np.dtype(
+    [
+        ("source", np.int32),
+        ("target", np.int32),
+        ("direction", np.int32),
+        ("base_fee_msat", np.int64),
+        ("fee_rate_ppm", np.int64),
+        ("min_htlc_msat", np.int64),
+        ("max_htlc_msat", np.int64),
+        ("capacity_msat", np.int64),
+        ("inbound_base_fee_msat", np.int32),
+        ("inbound_fee_rate_ppm", np.int32),
+        ("time_lock_delta_blocks", np.uint16),
+        ("disabled", np.uint8),
+        ("leaf", np.uint8),
+    ],
+    align=True,
+)
+"""One direction as senders see it; the inbound fee is what the node it ends at asks.
+
+`leaf`: the node it starts at has no other peer, so no route leads through it.
+"""
+
+LABEL = np.dtype(
+    [
+        ("distance", np.int64),
+        ("weight", np.int64),
+        ("amount_msat", np.int64),
+        ("outbound_fee_msat", np.int64),
+        ("probability", np.float64),
+        ("cltv_blocks", np.int32),
+        ("edge", np.int32),
+        ("heap_slot", np.int32),
+        ("generation", np.int32),
+        ("history_generation", np.int32),
+        ("history", np.int32),
+    ],
+    align=True,
+)
+"""What the search knows of a node; valid only where `generation` is the current one."""
+
+
+class View(NamedTuple):
+    """What senders know of the network: edges in search order."""
+
+    first_edge: NDArray[np.int32]
+    """nodes + 1: where the edges that end at a node begin."""
+    edges: NDArray[np.void]
+    position: NDArray[np.int32]
+    """Per direction: its row in `edges`, or -1 when nobody announced it."""
+
+
+class OwnChannels(NamedTuple):
+    """What nodes know of their own channels and nobody else's: what each can send now."""
+
+    first_out: NDArray[np.int32]
+    """nodes + 1: where the directions that start at a node begin in `out_direction`."""
+    out_direction: NDArray[np.int32]
+    spendable_msat: NDArray[np.int64]
+    pending_htlcs: NDArray[np.int32]
+    """Per direction: HTLCs offered and not yet resolved."""
+    active: NDArray[np.bool_]
+    """Per channel: both ends are up."""
+    max_htlcs: int
+
+
+class Scratch(NamedTuple):
+    """Working memory of a search, reused from one to the next."""
+
+    labels: NDArray[np.void]
+    payload_bytes: NDArray[np.int32]
+    heap: NDArray[np.int32]
+    counters: NDArray[np.int64]
+    """0: generation, 1: nodes settled, 2: pairs of nodes looked at."""
+    history_next: NDArray[np.int32]
+
+
+class MissionControl(NamedTuple):
+    """What every sender remembers of past attempts, by pair of nodes.
+
+    One pool for all senders; memory grows with what was tried, not with the
+    square of the nodes. `table` is an open-addressing hash of (sender, from, to).
+    """
+
+    sender: NDArray[np.int32]
+    from_node: NDArray[np.int32]
+    to_node: NDArray[np.int32]
+    fail_time_ns: NDArray[np.int64]
+    fail_msat: NDArray[np.int64]
+    success_time_ns: NDArray[np.int64]
+    success_msat: NDArray[np.int64]
+    second_chance_ns: NDArray[np.int64]
+    has_result: NDArray[np.bool_]
+    next_of_sender: NDArray[np.int32]
+    first_of_sender: NDArray[np.int32]
+    table: NDArray[np.int32]
+    counters: NDArray[np.int64]
+    """0: entries in use."""
+
+
+class Estimator(NamedTuple):
+    """Parameters of the search and of the a-priori estimator, at LND's defaults.
+
+    Source: LND `routing/probability_apriori.go`, `routing/pathfind.go`, `lncfg`.
+    """
+
+    attempt_cost_msat: float = 100_000.0
+    attempt_cost_ppm: int = 1_000
+    min_probability: float = 0.01
+    risk_factor_billionths: int = 15
+    hop_probability: float = 0.6
+    apriori_weight: float = 0.5
+    half_life_ns: float = 3_600e9
+    capacity_fraction: float = 0.9999
+    success_probability: float = 0.95
+    min_failure_relax_ns: int = 60_000_000_000
+    second_chance_ns: int = 60_000_000_000
+
+
+def build_view(graph: NetworkGraph, policies: PolicyColumns) -> View:
+    """Lay out the directions with a known policy in the order in which the search reads them."""
+    targets, sources = graph.targets(), graph.sources()
+    known = np.flatnonzero(policies.known)
+    order = known[np.lexsort((known, sources[known], targets[known]))]
+    edges = np.zeros(len(order), EDGE)
+    edges["source"] = sources[order]
+    edges["target"] = targets[order]
+    edges["direction"] = order
+    edges["capacity_msat"] = graph.capacity_sat[order // 2] * MSAT_PER_SAT
+    position = np.full(2 * graph.channel_count, -1, np.int32)
+    position[order] = np.arange(len(order), dtype=np.int32)
+    first_edge = np.searchsorted(targets[order], np.arange(graph.node_count + 1)).astype(np.int32)
+    edges["leaf"] = _count_peers(graph, known)[edges["source"]] < 2
+    view = View(first_edge, edges, position)
+    write_policies(view, policies, known)
+    return view
+
+
+def _count_peers(graph: NetworkGraph, known: NDArray[np.int64]) -> NDArray[np.int32]:
+    low, high = graph.node1[known // 2].astype(np.int64), graph.node2[known // 2].astype(np.int64)
+    pairs = np.unique(low * graph.node_count + high)
+    ends = np.concatenate([pairs // graph.node_count, pairs % graph.node_count])
+    return np.bincount(ends, minlength=graph.node_count).astype(np.int32)
+
+
+def write_policies(view: View, policies: PolicyColumns, directions: NDArray[np.int64]) -> None:
+    """Copy these directions' policies into the view: their own rows, and the inbound part into the reverse."""
+    reverse = view.position[directions ^ 1]
+    has_reverse = reverse >= 0
+    rows, owners = reverse[has_reverse], directions[has_reverse]
+    view.edges["inbound_base_fee_msat"][rows] = policies.inbound_base_fee_msat[owners]
+    view.edges["inbound_fee_rate_ppm"][rows] = policies.inbound_fee_rate_ppm[owners]
+    rows = view.position[directions]
+    directions, rows = directions[rows >= 0], rows[rows >= 0]
+    for name in ("base_fee_msat", "fee_rate_ppm", "min_htlc_msat", "max_htlc_msat", "time_lock_delta_blocks"):
+        view.edges[name][rows] = getattr(policies, name)[directions]
+    view.edges["disabled"][rows] = policies.disabled[directions]
+
+
+def build_own_channels(graph: NetworkGraph, max_htlcs: int) -> OwnChannels:
+    """List every node's directions; nothing is spendable yet."""
+    sources = graph.sources()
+    order = np.argsort(sources, kind="stable").astype(np.int32)
+    first_out = np.searchsorted(sources[order], np.arange(graph.node_count + 1)).astype(np.int32)
+    return OwnChannels(
+        first_out=first_out,
+        out_direction=order,
+        spendable_msat=np.zeros(2 * graph.channel_count, np.int64),
+        pending_htlcs=np.zeros(2 * graph.channel_count, np.int32),
+        active=np.ones(graph.channel_count, np.bool_),
+        max_htlcs=max_htlcs,
+    )
+
+
+def make_scratch(node_count: int, history_capacity: int) -> Scratch:
+    """Return working memory for a graph of `node_count` nodes."""
+    return Scratch(
+        labels=np.zeros(node_count, LABEL),
+        payload_bytes=np.zeros(node_count, np.int32),
+        heap=np.zeros(node_count + 1, np.int32),
+        counters=np.zeros(3, np.int64),
+        history_next=np.zeros(history_capacity, np.int32),
+    )
+
+
+def grow_mission_control(memory: MissionControl, capacity: int) -> MissionControl:
+    """Return the same memory with room for `capacity` pairs (a power of two)."""
+    grown = make_mission_control(len(memory.first_of_sender), capacity)
+    used = int(memory.counters[0])
+    for name in MissionControl._fields:
+        if name in ("table", "first_of_sender", "counters"):
+            continue
+        getattr(grown, name)[:used] = getattr(memory, name)[:used]
+    grown.first_of_sender[:] = memory.first_of_sender
+    grown.counters[:] = memory.counters
+    return grown
+
+
+def make_mission_control(node_count: int, capacity: int = 1024) -> MissionControl:
+    """Return an empty memory with room for `capacity` pairs (a power of two)."""
+    return MissionControl(
+        sender=np.zeros(capacity, np.int32),
+        from_node=np.zeros(capacity, np.int32),
+        to_node=np.zeros(capacity, np.int32),
+        fail_time_ns=np.zeros(capacity, np.int64),
+        fail_msat=np.zeros(capacity, np.int64),
+        success_time_ns=np.zeros(capacity, np.int64),
+        success_msat=np.zeros(capacity, np.int64),
+        second_chance_ns=np.zeros(capacity, np.int64),
+        has_result=np.zeros(capacity, np.bool_),
+        next_of_sender=np.zeros(capacity, np.int32),
+        first_of_sender=np.full(node_count, -1, np.int32),
+        table=np.full(2 * capacity, -1, np.int32),
+        counters=np.zeros(1, np.int64),
+    )

@@ -1,0 +1,430 @@
+"""The event engine: one network, many payments, HTLC by HTLC, on a virtual clock.
+
+The same engine runs the five nodes of the lab and the whole mainnet. It is
+deterministic: a run is a function of the network, the seed and what is
+submitted, in which order.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightninglens.core.channels import ANCHORS_SAT, ChannelPolicy, ChannelState, Opener
+from lightninglens.core.errors import InvariantError
+from lightninglens.core.graph import NetworkGraph
+from lightninglens.core.ids import NodeId
+from lightninglens.core.units import MSAT_PER_SAT, NS_PER_MS, Msat, Sat
+from lightninglens.routing._probability import rebuild_table
+from lightninglens.routing._results import REPORT_PAIRS
+from lightninglens.routing.pathfinding import BLOCK_PADDING, DEFAULT_CLTV_LIMIT_BLOCKS, DEFAULT_FINAL_CLTV_BLOCKS
+from lightninglens.routing.state import (
+    MAX_HOPS,
+    Estimator,
+    build_view,
+    grow_mission_control,
+    make_mission_control,
+    make_scratch,
+)
+from lightninglens.sim import _channels, _events
+from lightninglens.sim.state import (
+    DEFAULT_RETRY_DELAY_NS,
+    DEFAULT_TIMEOUT_NS,
+    Attempts,
+    Count,
+    EventKind,
+    Parameters,
+    Payments,
+    Queues,
+    make_attempts,
+    make_enforced,
+    make_network,
+    make_payments,
+    make_queues,
+)
+
+PAYMENT = 0
+REBALANCE = 1
+"""Values of `PaymentRequests.kind`."""
+
+FOREVER_NS = 2**62
+"""A time after everything: running until then leaves the clock at the last event."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineConfig:
+    """How the simulated world behaves, apart from its network and its demand."""
+
+    seed: int = 0
+    start_ns: int = 0
+    start_height: int = 800_000
+    commit_feerate_sat_per_kw: int = 2_500
+    """LND's cap for channels with anchors: 10 sat per vbyte."""
+    hop_delay_median_ms: float = 250.0
+    hop_delay_sigma: float = 0.5
+    """One way over one hop: the commitment dance and the network; log-normal."""
+    payment_timeout_ns: int = DEFAULT_TIMEOUT_NS
+    """After this no new attempt starts (LND's default for SendPaymentV2)."""
+    retry_delay_ns: int = DEFAULT_RETRY_DELAY_NS
+    estimator: Estimator = field(default_factory=Estimator)
+
+
+class PaymentRequests(NamedTuple):
+    """Payments to make, as columns of equal length; nodes and directions are rows, -1 is none."""
+
+    start_ns: NDArray[np.int64]
+    sender: NDArray[np.int32]
+    receiver: NDArray[np.int32]
+    amount_msat: NDArray[np.int64]
+    fee_limit_msat: NDArray[np.int64]
+    kind: NDArray[np.int8]
+    tag: NDArray[np.int32]
+    outgoing: NDArray[np.int32]
+    last_hop: NDArray[np.int32]
+
+
+class FinishedPayments(NamedTuple):
+    """Payments that ended, as columns, in the order in which they ended."""
+
+    payment_id: NDArray[np.int64]
+    kind: NDArray[np.int8]
+    tag: NDArray[np.int32]
+    sender: NDArray[np.int32]
+    receiver: NDArray[np.int32]
+    amount_msat: NDArray[np.int64]
+    start_ns: NDArray[np.int64]
+    end_ns: NDArray[np.int64]
+    outcome: NDArray[np.int8]
+    attempts: NDArray[np.int32]
+    fee_msat: NDArray[np.int64]
+    hops: NDArray[np.int32]
+    failure_code: NDArray[np.int16]
+    failure_detail: NDArray[np.int16]
+    failure_direction: NDArray[np.int32]
+    sender_before_msat: NDArray[np.int64]
+    """Gross balances on all the node's channels: with commitment fees and anchors, without HTLCs in flight."""
+    sender_after_msat: NDArray[np.int64]
+    receiver_before_msat: NDArray[np.int64]
+    receiver_after_msat: NDArray[np.int64]
+    first_direction: NDArray[np.int32]
+    first_before_msat: NDArray[np.int64]
+    first_after_msat: NDArray[np.int64]
+
+
+class Harvest(NamedTuple):
+    """What came out of the engine since the last harvest."""
+
+    payments: FinishedPayments
+    attempts: NDArray[np.void]
+    """Rows of ATTEMPT_ROW; their routes follow one another in `routes`."""
+    routes: NDArray[np.int32]
+    """Directions, `hops` of them per attempt."""
+    htlc_events: NDArray[np.void]
+    """Rows of HTLC_ROW, of observed nodes only."""
+
+
+class Engine:
+    """A simulated network and the payments under way in it."""
+
+    def __init__(
+        self,
+        graph: NetworkGraph,
+        *,
+        balance_msat: NDArray[np.int64],
+        opener_side: NDArray[np.int8],
+        config: EngineConfig,
+    ) -> None:
+        """Set up the network; `balance_msat` is gross per direction, the opener's with fee and anchors.
+
+        Raises InvariantError when balances do not add up to capacities.
+        """
+        self.graph = graph
+        self.config = config
+        self._network, self._own = make_network(graph, balance_msat, opener_side)
+        self._policies = graph.policies.copy()
+        self._enforced = make_enforced(self._policies)
+        self._view = build_view(graph, self._policies)
+        self._memory = make_mission_control(graph.node_count, 4096)
+        self._scratch = make_scratch(graph.node_count, 4096)
+        self._payments = make_payments(256)
+        self._attempts = make_attempts(64)
+        self._queues = make_queues(256, 64, 1024)
+        self._nodes = np.zeros(MAX_HOPS + 1, np.int64)
+        self._pairs = np.zeros((REPORT_PAIRS, 4), np.int64)
+        self._next_payment_id = 0
+        self._attempt_chunks: list[NDArray[np.void]] = []
+        self._route_chunks: list[NDArray[np.int32]] = []
+        self._htlc_chunks: list[NDArray[np.void]] = []
+        self._payment_chunks: list[FinishedPayments] = []
+        self._parameters = Parameters(
+            seed=np.uint64(config.seed),
+            start_ns=config.start_ns,
+            start_height=config.start_height,
+            commit_feerate_sat_per_kw=config.commit_feerate_sat_per_kw,
+            hop_delay_median_ns=config.hop_delay_median_ms * NS_PER_MS,
+            hop_delay_sigma=config.hop_delay_sigma,
+            timeout_ns=config.payment_timeout_ns,
+            retry_delay_ns=config.retry_delay_ns,
+            final_delta_blocks=DEFAULT_FINAL_CLTV_BLOCKS + BLOCK_PADDING,
+            cltv_limit_blocks=DEFAULT_CLTV_LIMIT_BLOCKS,
+        )
+        self._now_ns = config.start_ns
+        self._queues.counters[Count.NOW_NS] = config.start_ns
+        _channels.refresh_all(self._network, self._own, config.commit_feerate_sat_per_kw)
+        if self.conservation_drift_msat():
+            raise InvariantError(
+                f"the initial balances differ from the capacities by {self.conservation_drift_msat()} msat"
+            )
+
+    @property
+    def now_ns(self) -> int:
+        """The time up to which everything has happened."""
+        return self._now_ns
+
+    @property
+    def events(self) -> int:
+        """How many events have been processed."""
+        return int(self._queues.counters[Count.EVENTS])
+
+    @property
+    def in_flight(self) -> int:
+        """How many payments have started and not ended."""
+        return int(self._queues.counters[Count.IN_FLIGHT])
+
+    @property
+    def next_event_ns(self) -> int | None:
+        """When the next event is due, or None when nothing is scheduled."""
+        return int(self._queues.time_ns[0]) if self._queues.counters[Count.HEAP] else None
+
+    @property
+    def block_height(self) -> int:
+        """The simulated chain's height now."""
+        return int(self.config.start_height + (self._now_ns - self.config.start_ns) // 600_000_000_000)
+
+    def observe(self, nodes: NDArray[np.int32] | list[int]) -> None:
+        """Let the HTLC events of these nodes come out with the harvest."""
+        self._network.observed[np.asarray(nodes, np.int64)] = True
+
+    def submit(self, requests: PaymentRequests) -> int:
+        """Schedule payments and return the id of the first; the rest follow it.
+
+        Raises InvariantError when one would start in the past.
+        """
+        count = len(requests.start_ns)
+        if count and int(requests.start_ns.min()) < self._now_ns:
+            raise InvariantError("a payment cannot start in the past")
+        self._reserve_payments(count)
+        first = self._next_payment_id
+        free = self._queues.counters[Count.FREE_PAYMENTS]
+        slots = self._queues.free_payments[free - count : free][::-1]
+        self._queues.counters[Count.FREE_PAYMENTS] = free - count
+        for name in PaymentRequests._fields:
+            getattr(self._payments, name)[slots] = getattr(requests, name)
+        self._payments.payment_id[slots] = np.arange(first, first + count)
+        for name in ("attempts", "fee_msat", "hops", "failure_code", "failure_detail", "outcome"):
+            getattr(self._payments, name)[slots] = 0
+        self._payments.failure_direction[slots] = -1
+        _events.schedule_starts(self._queues, np.ascontiguousarray(requests.start_ns), slots.copy())
+        self._next_payment_id = first + count
+        return first
+
+    def run_until(self, time_ns: int, *, most_events: int | None = None) -> bool:
+        """Process what happens up to and including `time_ns`; return False if `most_events` stopped it first."""
+        left = 2**62 if most_events is None else most_events
+        while True:
+            before = self.events
+            status = _events.run(
+                self._queues,
+                self._network,
+                self._own,
+                self._enforced,
+                self._parameters,
+                self._payments,
+                self._attempts,
+                self._view,
+                self._scratch,
+                self._memory,
+                self.config.estimator,
+                self._nodes,
+                self._pairs,
+                time_ns,
+                left,
+            )
+            left -= self.events - before
+            if status == _events.NEEDS_ROOM:
+                self._make_room()
+                continue
+            finished = bool(status == _events.FINISHED)
+            drained = self.next_event_ns is None and time_ns >= FOREVER_NS
+            reached = time_ns if finished and not drained else int(self._queues.counters[Count.NOW_NS])
+            self._now_ns = max(self._now_ns, reached)
+            return finished
+
+    def harvest(self) -> Harvest:
+        """Take what has come out since the last call."""
+        self._empty_logs()
+        payments = FinishedPayments._make(
+            np.concatenate([getattr(chunk, name) for chunk in self._payment_chunks])
+            for name in FinishedPayments._fields
+        )
+        harvest = Harvest(
+            payments,
+            np.concatenate(self._attempt_chunks),
+            np.concatenate(self._route_chunks),
+            np.concatenate(self._htlc_chunks),
+        )
+        self._payment_chunks.clear()
+        self._attempt_chunks.clear()
+        self._route_chunks.clear()
+        self._htlc_chunks.clear()
+        return harvest
+
+    def set_policy(self, direction: int, policy: ChannelPolicy, *, spread_ns: int = 0) -> None:
+        """Enforce a new policy now and let senders hear of it after `spread_ns`."""
+        self._policies.put(direction, policy)
+        for name in self._enforced._fields:
+            getattr(self._enforced, name)[direction] = getattr(self._policies, name)[direction]
+        self._reserve_heap(1)
+        _events.schedule(self._queues, self._now_ns + spread_ns, int(EventKind.GOSSIP), direction, 0)
+
+    def set_active(self, channel: int, *, active: bool) -> None:
+        """Take a channel down or bring it up: new HTLCs only, those in flight still resolve."""
+        self._own.active[channel] = active
+
+    def conservation_drift_msat(self) -> int:
+        """Return by how much balances plus HTLCs in flight differ from capacities: 0, or it is our bug."""
+        return int(_channels.conservation_drift_msat(self._network))
+
+    def balances_msat(self) -> NDArray[np.int64]:
+        """Return a copy of the gross balance per direction."""
+        return self._network.balance_msat.copy()
+
+    def pending_msat(self) -> NDArray[np.int64]:
+        """Return a copy of what is in flight per direction."""
+        return self._network.pending_msat.copy()
+
+    def spendable_msat(self) -> NDArray[np.int64]:
+        """Return a copy of what each direction's owner can send now."""
+        return self._own.spendable_msat.copy()
+
+    def commit_fees_sat(self) -> NDArray[np.int64]:
+        """Return each channel's commitment fee now."""
+        weight = 1124 + 172 * self._network.htlcs_with_weight.astype(np.int64)
+        return np.asarray(self.config.commit_feerate_sat_per_kw * weight // 1000, np.int64)
+
+    def local_msat(self) -> NDArray[np.int64]:
+        """Return each side's balance as its node reports it: the opener's without fee and anchors, never below 0."""
+        local = self._network.balance_msat.copy()
+        opener = 2 * np.arange(self.graph.channel_count) + self._network.opener_side
+        local[opener] -= (self.commit_fees_sat() + ANCHORS_SAT) * MSAT_PER_SAT
+        return np.maximum(local, 0)
+
+    def policy(self, direction: int) -> ChannelPolicy | None:
+        """Return the policy that is enforced in a direction now."""
+        return self._policies.get(direction)
+
+    def directions_of(self, node: int) -> list[int]:
+        """Return the directions that start at a node."""
+        first, end = self._own.first_out[node], self._own.first_out[node + 1]
+        return [int(direction) for direction in self._own.out_direction[first:end]]
+
+    def channel_states(self, node: int) -> list[ChannelState]:
+        """Return a node's channels as the node itself reports them."""
+        local_msat, commit_fees_sat = self.local_msat(), self.commit_fees_sat()
+        return [self._channel_state(direction, local_msat, commit_fees_sat) for direction in self.directions_of(node)]
+
+    def _channel_state(
+        self, direction: int, local_msat: NDArray[np.int64], commit_fees_sat: NDArray[np.int64]
+    ) -> ChannelState:
+        channel, other, network = direction // 2, direction ^ 1, self._network
+        peer = int(network.target[direction])
+        opened_here = int(network.opener_side[channel]) == direction % 2
+        return ChannelState(
+            channel_id=self.graph.channel_id(channel),
+            peer_id=NodeId(self.graph.node_ids[peer]),
+            peer_alias=self.graph.aliases[peer],
+            capacity_sat=Sat(int(self.graph.capacity_sat[channel])),
+            local_msat=Msat(int(local_msat[direction])),
+            remote_msat=Msat(int(local_msat[other])),
+            commit_fee_sat=Sat(int(commit_fees_sat[channel])),
+            unsettled_msat=Msat(int(network.pending_msat[direction] + network.pending_msat[other])),
+            pending_htlcs=int(self._own.pending_htlcs[direction] + self._own.pending_htlcs[other]),
+            local_reserve_sat=Sat(int(network.reserve_msat[direction]) // MSAT_PER_SAT),
+            remote_reserve_sat=Sat(int(network.reserve_msat[other]) // MSAT_PER_SAT),
+            opener=Opener.LOCAL if opened_here else Opener.REMOTE,
+            active=bool(self._own.active[channel]),
+            outbound_msat=Msat(int(self._own.spendable_msat[direction])),
+            inbound_msat=Msat(int(self._own.spendable_msat[other])),
+            local_policy=self.policy(direction),
+            remote_policy=self.policy(other),
+        )
+
+    def _make_room(self) -> None:
+        self._empty_logs()
+        if self._queues.counters[Count.FREE_ATTEMPTS] == 0:
+            self._grow_attempts()
+        self._reserve_heap(8)
+        capacity = len(self._memory.sender)
+        if int(self._memory.counters[0]) + REPORT_PAIRS >= capacity:
+            self._memory = grow_mission_control(self._memory, 2 * capacity)
+            rebuild_table(self._memory)
+            self._scratch = self._scratch._replace(history_next=np.zeros(2 * capacity, np.int32))
+
+    def _empty_logs(self) -> None:
+        counters = self._queues.counters
+        finished = self._queues.finished[: counters[Count.FINISHED]]
+        self._payment_chunks.append(
+            FinishedPayments._make(getattr(self._payments, name)[finished] for name in FinishedPayments._fields)
+        )
+        free = counters[Count.FREE_PAYMENTS]
+        self._queues.free_payments[free : free + len(finished)] = finished
+        counters[Count.FREE_PAYMENTS] = free + len(finished)
+        self._attempt_chunks.append(self._queues.attempt_log[: counters[Count.ATTEMPT_LOG]].copy())
+        self._route_chunks.append(self._queues.route_log[: counters[Count.ROUTE_LOG]].copy())
+        self._htlc_chunks.append(self._queues.htlc_log[: counters[Count.HTLC_LOG]].copy())
+        for count in (Count.FINISHED, Count.ATTEMPT_LOG, Count.ROUTE_LOG, Count.HTLC_LOG):
+            counters[count] = 0
+
+    def _reserve_heap(self, count: int) -> None:
+        used, rows = int(self._queues.counters[Count.HEAP]), len(self._queues.time_ns)
+        if used + count + 8 < rows:
+            return
+        size = max(2 * rows, used + count + 8)
+        self._queues = self._queues._replace(
+            time_ns=_grown(self._queues.time_ns, size),
+            order=_grown(self._queues.order, size),
+            item=_grown(self._queues.item, size),
+        )
+
+    def _reserve_payments(self, count: int) -> None:
+        self._reserve_heap(count)
+        self._empty_logs()
+        free, slots = int(self._queues.counters[Count.FREE_PAYMENTS]), len(self._payments.sender)
+        if free >= count:
+            return
+        size = max(2 * slots, slots + count - free)
+        self._payments = Payments._make(_grown(column, size) for column in self._payments)
+        self._queues = _with_free_slots(self._queues, "free_payments", Count.FREE_PAYMENTS, slots, size)
+
+    def _grow_attempts(self) -> None:
+        slots = len(self._attempts.hops)
+        self._attempts = Attempts._make(_grown(column, 2 * slots) for column in self._attempts)
+        self._queues = _with_free_slots(self._queues, "free_attempts", Count.FREE_ATTEMPTS, slots, 2 * slots)
+
+
+def _grown(column: NDArray[Any], size: int) -> NDArray[Any]:
+    grown = np.zeros((size, *column.shape[1:]), column.dtype)
+    grown[: len(column)] = column
+    return grown
+
+
+def _with_free_slots(queues: Queues, field: str, count: Count, slots: int, size: int) -> Queues:
+    free = np.zeros(size, np.int32)
+    left = int(queues.counters[count])
+    added = size - slots
+    free[:added] = np.arange(size - 1, slots - 1, -1)
+    free[added : added + left] = getattr(queues, field)[:left]
+    queues.counters[count] = left + added
+    replaced: dict[str, Any] = {field: free}
+    return queues._replace(**replaced)

@@ -1,0 +1,279 @@
+"""The columns that the event engine works on, and how they are made.
+
+A direction is 2 * channel + side, side 0 belonging to node1. `balance_msat` is
+gross: the opener's includes the commitment fee and the anchors, so that per
+channel balances and HTLCs in flight always add up to the capacity exactly.
+"""
+
+from enum import IntEnum
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightninglens.core.channels import ANCHORS_SAT, MAX_HTLC_SLOTS
+from lightninglens.core.graph import NetworkGraph, PolicyColumns
+from lightninglens.core.units import MSAT_PER_SAT, NS_PER_MS, NS_PER_SECOND
+from lightninglens.routing.state import MAX_HOPS, OwnChannels, build_own_channels
+
+DUST_LIMIT_MSAT = 354_000
+"""LND's dust limit for HTLC outputs (P2WSH); a smaller HTLC adds no weight."""
+
+
+class EventKind(IntEnum):
+    """What a scheduled event does; at the same instant the lower number goes first."""
+
+    GOSSIP = 0
+    SETTLE = 1
+    FAIL = 2
+    ARRIVE = 3
+    TRY = 4
+    START = 5
+
+
+class Count(IntEnum):
+    """Places in `Queues.counters`."""
+
+    HEAP = 0
+    SEQUENCE = 1
+    FREE_PAYMENTS = 2
+    FREE_ATTEMPTS = 3
+    FINISHED = 4
+    ATTEMPT_LOG = 5
+    ROUTE_LOG = 6
+    HTLC_LOG = 7
+    EVENTS = 8
+    NOW_NS = 9
+    IN_FLIGHT = 10
+
+
+class Network(NamedTuple):
+    """Channels and who owns them."""
+
+    capacity_msat: NDArray[np.int64]
+    opener_side: NDArray[np.int8]
+    htlcs_with_weight: NDArray[np.int32]
+    balance_msat: NDArray[np.int64]
+    pending_msat: NDArray[np.int64]
+    node_msat: NDArray[np.int64]
+    """Per node: the gross balance on its side of all its channels."""
+    reserve_msat: NDArray[np.int64]
+    next_htlc_id: NDArray[np.int64]
+    source: NDArray[np.int32]
+    target: NDArray[np.int32]
+    observed: NDArray[np.bool_]
+    """Per node: its HTLC events leave the loop."""
+
+
+class Enforced(NamedTuple):
+    """The policies that nodes enforce now; senders may still know older ones."""
+
+    base_fee_msat: NDArray[np.int64]
+    fee_rate_ppm: NDArray[np.int64]
+    time_lock_delta_blocks: NDArray[np.int64]
+    min_htlc_msat: NDArray[np.int64]
+    max_htlc_msat: NDArray[np.int64]
+    inbound_base_fee_msat: NDArray[np.int64]
+    inbound_fee_rate_ppm: NDArray[np.int64]
+    disabled: NDArray[np.int64]
+    """Announced to senders; a node forwards over a channel that it calls disabled."""
+
+
+class Parameters(NamedTuple):
+    """Scalars of a run; see `EngineConfig` for what they mean."""
+
+    seed: np.uint64
+    start_ns: int
+    start_height: int
+    commit_feerate_sat_per_kw: int
+    hop_delay_median_ns: float
+    hop_delay_sigma: float
+    timeout_ns: int
+    retry_delay_ns: int
+    final_delta_blocks: int
+    cltv_limit_blocks: int
+
+
+class Payments(NamedTuple):
+    """Payments that are not over, one slot each."""
+
+    payment_id: NDArray[np.int64]
+    kind: NDArray[np.int8]
+    tag: NDArray[np.int32]
+    sender: NDArray[np.int32]
+    receiver: NDArray[np.int32]
+    amount_msat: NDArray[np.int64]
+    fee_limit_msat: NDArray[np.int64]
+    outgoing: NDArray[np.int32]
+    last_hop: NDArray[np.int32]
+    start_ns: NDArray[np.int64]
+    end_ns: NDArray[np.int64]
+    outcome: NDArray[np.int8]
+    attempts: NDArray[np.int32]
+    fee_msat: NDArray[np.int64]
+    hops: NDArray[np.int32]
+    failure_code: NDArray[np.int16]
+    failure_detail: NDArray[np.int16]
+    failure_direction: NDArray[np.int32]
+    sender_before_msat: NDArray[np.int64]
+    sender_after_msat: NDArray[np.int64]
+    receiver_before_msat: NDArray[np.int64]
+    receiver_after_msat: NDArray[np.int64]
+    first_direction: NDArray[np.int32]
+    """The sender's own channel that the last attempt left by, -1 when there was none."""
+    first_before_msat: NDArray[np.int64]
+    first_after_msat: NDArray[np.int64]
+
+
+class Attempts(NamedTuple):
+    """Attempts in flight, one slot each; the first four are the route (`RouteColumns`)."""
+
+    direction: NDArray[np.int32]
+    amount_msat: NDArray[np.int64]
+    cltv_blocks: NDArray[np.int32]
+    hops: NDArray[np.int32]
+    htlc_id: NDArray[np.int64]
+    payment: NDArray[np.int32]
+    start_ns: NDArray[np.int64]
+    code: NDArray[np.int16]
+    detail: NDArray[np.int16]
+    failed_index: NDArray[np.int32]
+    failed_direction: NDArray[np.int32]
+
+
+ATTEMPT_ROW = np.dtype(
+    [
+        ("payment_id", np.int64),
+        ("number", np.int32),
+        ("start_ns", np.int64),
+        ("end_ns", np.int64),
+        ("amount_msat", np.int64),
+        ("fee_msat", np.int64),
+        ("hops", np.int32),
+        ("code", np.int16),
+        ("detail", np.int16),
+        ("failed_index", np.int32),
+        ("failed_direction", np.int32),
+    ],
+    align=True,
+)
+
+HTLC_ROW = np.dtype(
+    [
+        ("timestamp_ns", np.int64),
+        ("node", np.int32),
+        ("kind", np.int8),
+        ("event_type", np.int8),
+        ("code", np.int16),
+        ("detail", np.int16),
+        ("incoming_direction", np.int32),
+        ("outgoing_direction", np.int32),
+        ("incoming_htlc_id", np.int64),
+        ("outgoing_htlc_id", np.int64),
+        ("incoming_amount_msat", np.int64),
+        ("outgoing_amount_msat", np.int64),
+        ("incoming_timelock_blocks", np.int32),
+        ("outgoing_timelock_blocks", np.int32),
+    ],
+    align=True,
+)
+
+
+class Queues(NamedTuple):
+    """The event heap, free slots, and the logs that Python empties."""
+
+    time_ns: NDArray[np.int64]
+    order: NDArray[np.int64]
+    """Priority << 56 | sequence."""
+    item: NDArray[np.int64]
+    """Kind << 48 | slot << 8 | hop."""
+    free_payments: NDArray[np.int32]
+    free_attempts: NDArray[np.int32]
+    finished: NDArray[np.int32]
+    attempt_log: NDArray[np.void]
+    route_log: NDArray[np.int32]
+    htlc_log: NDArray[np.void]
+    counters: NDArray[np.int64]
+
+
+LOG_ROWS = 8192
+
+
+def make_network(
+    graph: NetworkGraph, balance_msat: NDArray[np.int64], opener_side: NDArray[np.int8]
+) -> tuple[Network, OwnChannels]:
+    """Return the channel columns; `balance_msat` is gross and per direction."""
+    directions = 2 * graph.channel_count
+    capacity_msat = graph.capacity_sat * MSAT_PER_SAT
+    reserve_msat = np.repeat(np.maximum(graph.capacity_sat // 100, DUST_LIMIT_MSAT // 1000) * MSAT_PER_SAT, 2)
+    network = Network(
+        capacity_msat=capacity_msat,
+        opener_side=opener_side.astype(np.int8),
+        htlcs_with_weight=np.zeros(graph.channel_count, np.int32),
+        balance_msat=balance_msat.astype(np.int64).copy(),
+        pending_msat=np.zeros(directions, np.int64),
+        node_msat=np.zeros(graph.node_count, np.int64),
+        reserve_msat=reserve_msat,
+        next_htlc_id=np.zeros(directions, np.int64),
+        source=graph.sources(),
+        target=graph.targets(),
+        observed=np.zeros(graph.node_count, np.bool_),
+    )
+    np.add.at(network.node_msat, network.source, network.balance_msat)
+    return network, build_own_channels(graph, MAX_HTLC_SLOTS)
+
+
+def make_enforced(policies: PolicyColumns) -> Enforced:
+    """Copy the policies that nodes enforce."""
+    return Enforced(*(getattr(policies, name).astype(np.int64).copy() for name in Enforced._fields))
+
+
+def make_payments(capacity: int) -> Payments:
+    """Return empty payment slots."""
+    hints = Payments.__annotations__
+    return Payments(*(np.zeros(capacity, _scalar(hints[name])) for name in Payments._fields))
+
+
+def make_attempts(capacity: int) -> Attempts:
+    """Return empty attempt slots."""
+    hints = Attempts.__annotations__
+    wide = {"direction", "amount_msat", "cltv_blocks", "htlc_id"}
+    return Attempts(
+        *(
+            np.zeros((capacity, MAX_HOPS) if name in wide else capacity, _scalar(hints[name]))
+            for name in Attempts._fields
+        )
+    )
+
+
+def _scalar(hint: object) -> np.dtype[np.generic]:
+    """Return the element type of an `NDArray[...]` annotation."""
+    return np.dtype(hint.__args__[1].__args__[0])  # type: ignore[attr-defined]
+
+
+def make_queues(payment_slots: int, attempt_slots: int, heap_rows: int) -> Queues:
+    """Return an empty heap and logs, with every slot free."""
+    counters = np.zeros(len(Count), np.int64)
+    counters[Count.FREE_PAYMENTS] = payment_slots
+    counters[Count.FREE_ATTEMPTS] = attempt_slots
+    return Queues(
+        time_ns=np.zeros(heap_rows, np.int64),
+        order=np.zeros(heap_rows, np.int64),
+        item=np.zeros(heap_rows, np.int64),
+        free_payments=np.arange(payment_slots, dtype=np.int32)[::-1].copy(),
+        free_attempts=np.arange(attempt_slots, dtype=np.int32)[::-1].copy(),
+        finished=np.zeros(LOG_ROWS, np.int32),
+        attempt_log=np.zeros(LOG_ROWS, ATTEMPT_ROW),
+        route_log=np.zeros(LOG_ROWS * 8, np.int32),
+        htlc_log=np.zeros(LOG_ROWS, HTLC_ROW),
+        counters=counters,
+    )
+
+
+def anchors_msat() -> int:
+    """Return what the opener has locked in anchor outputs."""
+    return ANCHORS_SAT * MSAT_PER_SAT
+
+
+DEFAULT_TIMEOUT_NS = 60 * NS_PER_SECOND
+DEFAULT_RETRY_DELAY_NS = 5 * NS_PER_MS
