@@ -207,8 +207,7 @@ def lint() -> None:
     loud_step("Promises, commands and settings are documented", [python, "tools/generate_docs.py", "--check"])
     if WEB.exists():
         install_web()
-        for script in ("lint", "typecheck"):
-            loud_step(f"Front end: {script}", [*npm(), "run", "--silent", script], where=WEB)
+        loud_step("Front end: types and lint", [*npm(), "run", "--silent", "check"], where=WEB)
 
 
 def ensure_chromium() -> None:
@@ -314,7 +313,9 @@ def command_stop(arguments: list[str]) -> None:
     if not (BIN / "lens").exists():
         say("Nothing is installed here, so nothing of it runs.")
         return
-    sys.exit(subprocess.run([str(BIN / "lens"), "stop", *arguments], env=environment(), check=False).returncode)
+    # From the same folder as `up`, so that both read the same ./lens.toml.
+    command = [str(BIN / "lens"), "stop", *arguments]
+    sys.exit(subprocess.run(command, cwd=ROOT, env=environment(), check=False).returncode)
 
 
 def command_help(_arguments: list[str]) -> None:

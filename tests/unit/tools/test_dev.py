@@ -85,6 +85,26 @@ def test_a_second_start_needs_nothing(
     assert dev.STAMP.read_text() != dev.fingerprint()
 
 
+def test_chromium_is_installed_in_ci_and_explained_elsewhere(
+    dev: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run: list[list[str]] = []
+    monkeypatch.setattr(dev, "quiet_step", lambda _title, command: run.append(command))
+    monkeypatch.setattr(dev, "CHROMIUM", tmp_path / "chromium")
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.delenv("CI", raising=False)
+    dev.ensure_chromium()
+    assert run == []
+    assert "apt install chromium" in capsys.readouterr().out
+    monkeypatch.setenv("CI", "true")
+    dev.ensure_chromium()
+    assert [command[:2] for command in run] == [["apt-get", "update"], ["apt-get", "install"]]
+    (tmp_path / "chromium").touch()
+    dev.ensure_chromium()
+    assert len(run) == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"), [(["help"], 0, "dev.py up"), ([], 0, "dev.py up"), (["fly"], 2, "unknown")]
 )
