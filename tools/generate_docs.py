@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+import formats
 import promises
 import reference
 
@@ -13,13 +14,18 @@ def main() -> int:
     """Write or check; return 0 when done, 1 when something is stale or wrong."""
     check = "--check" in sys.argv[1:]
     try:
-        pages = {ROOT / "docs/reference/promises.md": promises.render(ROOT), **reference.pages(ROOT)}
+        pages = {
+            ROOT / "docs/reference/promises.md": promises.render(ROOT),
+            **reference.pages(ROOT),
+            **formats.pages(ROOT),
+        }
     except promises.PromiseError as problem:
         print(f"error: {problem}")
         return 1
     stale = [path for path, text in pages.items() if not path.exists() or path.read_text() != text]
     for path in stale:
         if not check:
+            path.parent.mkdir(exist_ok=True)
             path.write_text(pages[path])
         print(f"{'stale' if check else 'written'}: {path.relative_to(ROOT)}")
     if check and stale:

@@ -28,6 +28,7 @@ from lightninglens.storage.files.tables import (
     ATTEMPTS,
     CHANNEL_STATES,
     HTLC_EVENTS,
+    NODES,
     PAYMENTS,
     names_of,
 )
@@ -165,6 +166,7 @@ def _depletion(simulation: Simulation, snapshot: Snapshot) -> Depletion:
 def _tables(simulation: Simulation, payments: FinishedPayments, collected: _Collected) -> list[runs.TableData]:
     naming = _Naming(simulation.graph)
     return [
+        runs.TableData(name="nodes", table=NODES, columns=_node_columns(simulation.graph)),
         runs.TableData(name="payments", table=PAYMENTS, columns=_payment_columns(naming, payments)),
         runs.TableData(name="attempts", table=ATTEMPTS, columns=_attempt_columns(naming, collected.harvests)),
         runs.TableData(name="htlc_events", table=HTLC_EVENTS, columns=_htlc_columns(naming, collected.harvests)),
@@ -193,6 +195,14 @@ class _Naming:
             return np.zeros(len(directions), np.uint64)
         rows = np.maximum(directions, 0) // 2
         return np.where(directions >= 0, self.graph.channel_ids[rows], np.uint64(0))
+
+
+def _node_columns(graph: NetworkGraph) -> dict[str, NDArray[np.generic] | pl.Series]:
+    return {
+        "row": np.arange(graph.node_count),
+        "node_id": pl.Series(list(graph.node_ids), dtype=pl.String),
+        "alias": pl.Series(list(graph.aliases), dtype=pl.String),
+    }
 
 
 def _payment_columns(naming: _Naming, payments: FinishedPayments) -> dict[str, NDArray[np.generic] | pl.Series]:

@@ -21,7 +21,7 @@ from lightninglens.core.ids import ChannelId
 from lightninglens.core.units import MSAT_PER_SAT, NS_PER_MS, NS_PER_SECOND
 from lightninglens.storage.files.atomic import atomic_writer
 from lightninglens.storage.files.runs import Manifest, read_manifest, read_run_table
-from lightninglens.storage.files.tables import CHANNEL_STATES, PAYMENTS
+from lightninglens.storage.files.tables import CHANNEL_STATES, NODES, PAYMENTS
 
 COLUMNS = (
     "timestamp",
@@ -51,9 +51,11 @@ def export_csv(directory: Path, out: Path) -> int:
     manifest = read_manifest(directory)
     payments = read_run_table(directory, manifest, "payments", PAYMENTS)
     states = read_run_table(directory, manifest, "channel_states", CHANNEL_STATES)
+    names = _names(read_run_table(directory, manifest, "nodes", NODES))
     capacity = dict(states.unique("channel_id").select("channel_id", "capacity_sat").iter_rows())
     rows = sorted(
-        [*_payment_rows(manifest, payments, capacity), *_snapshot_rows(states)], key=lambda row: row["timestamp"]
+        [*_payment_rows(manifest, payments, names, capacity), *_snapshot_rows(states, names)],
+        key=lambda row: row["timestamp"],
     )
     with atomic_writer(out) as file:
         text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
@@ -92,14 +94,26 @@ def _safe(text: str) -> str:
     return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
 
 
-def _payment_rows(manifest: Manifest, payments: pl.DataFrame, capacity: dict[int, int]) -> Iterator[dict[str, Any]]:
+def _names(nodes: pl.DataFrame) -> dict[str, str]:
+    """Return what to call each node: its alias where it has one that no other has, else its id."""
+    counts = nodes["alias"].value_counts()
+    once = set(counts.filter(pl.col("count") == 1)["alias"])
+    return {
+        node: _safe(alias) if alias.isprintable() and alias.strip() and alias in once else node
+        for node, alias in nodes.select("node_id", "alias").iter_rows()
+    }
+
+
+def _payment_rows(
+    manifest: Manifest, payments: pl.DataFrame, names: dict[str, str], capacity: dict[int, int]
+) -> Iterator[dict[str, Any]]:
     for row in payments.iter_rows(named=True):
         channel = row["first_channel_id"]
         yield {
             "timestamp": _time(row["start_ns"]),
             "type": row["kind"],
-            "sender": row["sender"],
-            "receiver": row["receiver"],
+            "sender": names[row["sender"]],
+            "receiver": names[row["receiver"]],
             "amount": row["amount_msat"] // MSAT_PER_SAT,
             "fee": f"{row['fee_msat'] / MSAT_PER_SAT:.3f}",
             "route_length": row["hops"],
@@ -116,14 +130,14 @@ def _payment_rows(manifest: Manifest, payments: pl.DataFrame, capacity: dict[int
         }
 
 
-def _snapshot_rows(states: pl.DataFrame) -> Iterator[dict[str, Any]]:
+def _snapshot_rows(states: pl.DataFrame, names: dict[str, str]) -> Iterator[dict[str, Any]]:
     """One row per snapshot: the channels of all nodes, by id, as a JSON list."""
     for (time_ns,), moment in states.group_by("time_ns", maintain_order=True):
         channels = [
             {
                 "channel_id": str(ChannelId(row["channel_id"])),
-                "node1": row["node1"],
-                "node2": row["node2"],
+                "node1": names[row["node1"]],
+                "node2": names[row["node2"]],
                 "capacity": row["capacity_sat"],
                 "node1_balance": row["node1_local_msat"] // MSAT_PER_SAT,
                 "node2_balance": row["node2_local_msat"] // MSAT_PER_SAT,

@@ -29,7 +29,7 @@ MANIFEST = "manifest.json"
 class GraphFacts:
     """Which graph a run was made on."""
 
-    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
     nodes: int
     channels: int
@@ -41,7 +41,7 @@ class GraphFacts:
 class FileFacts:
     """One file of a run."""
 
-    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
     format: str
     rows: int
@@ -52,7 +52,7 @@ class FileFacts:
 class Manifest:
     """What a run is, and the hashes that prove it unchanged."""
 
-    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
     format: str = RUN_FORMAT
     scenario: Scenario
