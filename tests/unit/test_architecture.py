@@ -2,6 +2,7 @@
 
 import ast
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -125,6 +126,13 @@ def test_adapters_are_built_in_two_places_only() -> None:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call):
                 assert ast.unparse(node.func).rpartition(".")[2] not in built, f"{path} builds an adapter"
+
+
+@pytest.mark.promise("A0.56", "A1.21", "A2.30")
+def test_it_is_a_python_project_under_the_mit_licence() -> None:
+    root = SRC.parents[1]
+    assert (root / "LICENSE").read_text().startswith("MIT License")
+    assert tomllib.loads((root / "pyproject.toml").read_text())["project"]["license"] == "MIT"
 
 
 def test_every_package_of_the_design_is_there() -> None:
