@@ -57,7 +57,10 @@ def run(
         typer.Option(help="Graph file, or lab, lab-drawn, synthetic:NODES. Default: a synthetic network of 1,000."),
     ] = None,
     scenario: Annotated[
-        Path | None, typer.Option(help="Scenario file (manifest format); other options but --graph are then refused.")
+        Path | None,
+        typer.Option(
+            help="Scenario file, or manifest.json of a run to repeat; takes the place of the options that describe one."
+        ),
     ] = None,
     payments: Annotated[int | None, typer.Option(min=1, max=10_000_000, help="How many payments.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, max=2**63 - 1, help="Same seed, same run.")] = None,
@@ -120,8 +123,9 @@ def _refuse_with_scenario(given: dict[str, object]) -> None:
 def _read_scenario(path: Path) -> "Scenario":
     from lightninglens.sim.scenario import Scenario
     from lightninglens.storage.files.codec import read_record
+    from lightninglens.storage.files.runs import MANIFEST, Manifest
 
-    return read_record(Scenario, path)
+    return read_record(Manifest, path).scenario if path.name == MANIFEST else read_record(Scenario, path)
 
 
 def _scenario(source: Any, name: str, given: dict[str, Any]) -> "Scenario":
@@ -154,6 +158,8 @@ def _progress(total: int, *, quiet: bool) -> Iterator[tuple[Callable[[int, int],
 
     before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
+        if not quiet:
+            typer.echo(f"simulating {total:,} payments; Ctrl-C ends early and keeps what was computed", err=True)
         if quiet or not sys.stderr.isatty():
             yield (lambda _done, _total: None), (lambda: bool(signalled))
             return
