@@ -145,7 +145,7 @@ def draw_estimator(draw: random.Random) -> Estimator:
         attempt_cost_ppm=draw.choice([0, 1_000]),
         min_probability=draw.choice([0.0, 0.01]),
         hop_probability=draw.choice([0.6, 0.95, 1.0]),
-        apriori_weight=draw.choice([0.0, 0.5, 1.0]),
+        apriori_weight=draw.choice([0.1, 0.5, 1.0]),
         capacity_fraction=draw.choice([0.75, 0.9999, 1.0]),
     )
 

@@ -12,7 +12,14 @@ from lightninglens.core.htlc import FailureCode, FailureDetail, HtlcEventKind, H
 from lightninglens.core.jit import kernel
 from lightninglens.core.rng import Stream, philox, standard_normal
 from lightninglens.routing._results import REPORT_PAIRS, report_result
-from lightninglens.routing._search import FOUND, INSUFFICIENT_BALANCE, RouteColumns, find_route, proportional_fee
+from lightninglens.routing._search import (
+    FOUND,
+    INSUFFICIENT_BALANCE,
+    RouteColumns,
+    find_route,
+    inbound_fee,
+    proportional_fee,
+)
 from lightninglens.routing.state import MAX_HOPS
 from lightninglens.sim._channels import add_htlc, resolve_htlc
 from lightninglens.sim.state import Count, EventKind
@@ -191,8 +198,10 @@ def check_forward(
     if not own.active[outgoing // 2]:
         return _UNKNOWN_PEER, _NOT_ELIGIBLE
     fee = enforced.base_fee_msat[outgoing] + proportional_fee(amount_out, enforced.fee_rate_ppm[outgoing])
-    inbound = enforced.inbound_base_fee_msat[incoming ^ 1]
-    inbound += proportional_fee(amount_out + fee, enforced.inbound_fee_rate_ppm[incoming ^ 1])
+    arriving = incoming ^ 1
+    inbound = inbound_fee(
+        enforced.inbound_base_fee_msat[arriving], enforced.inbound_fee_rate_ppm[arriving], amount_out + fee
+    )
     if amount_in < amount_out or amount_in - amount_out < fee + inbound:
         return _FEE_INSUFFICIENT, _NO_DETAIL
     if amount_out < enforced.min_htlc_msat[outgoing]:
