@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lightninglens.core.channels import ANCHORS_SAT, MAX_HTLC_SLOTS
+from lightninglens.core.channels import MAX_HTLC_SLOTS
 from lightninglens.core.graph import NetworkGraph, PolicyColumns
 from lightninglens.core.units import MSAT_PER_SAT, NS_PER_MS, NS_PER_SECOND
 from lightninglens.routing.state import MAX_HOPS, OwnChannels, build_own_channels, record_type
@@ -266,11 +266,6 @@ def make_queues(payment_slots: int, attempt_slots: int, heap_rows: int) -> Queue
         htlc_log=np.zeros(LOG_ROWS, HTLC_ROW),
         counters=counters,
     )
-
-
-def anchors_msat() -> int:
-    """Return what the opener has locked in anchor outputs."""
-    return ANCHORS_SAT * MSAT_PER_SAT
 
 
 DEFAULT_TIMEOUT_NS = 60 * NS_PER_SECOND
