@@ -20,9 +20,15 @@ import { BalanceBar } from "./BalanceBar";
 import { CopyButton } from "./CopyButton";
 import { Scrollable } from "./Scrollable";
 
-function Line({ label, children }: { readonly label: ReactNode; readonly children: ReactNode }) {
+interface LineProps {
+  readonly label: ReactNode;
+  readonly className?: string;
+  readonly children: ReactNode;
+}
+
+function Line({ label, className = "", children }: LineProps) {
   return (
-    <div className="flex justify-between gap-3">
+    <div className={`flex justify-between gap-3 ${className}`}>
       <dt className="min-w-0 truncate text-ink-2">{label}</dt>
       <dd className="shrink-0 text-right">{children}</dd>
     </div>
@@ -66,11 +72,9 @@ function Identity({ oriented, world }: { readonly oriented: OrientedChannel; rea
           </span>
         </Line>
       )}
-      <div className="mt-1 border-t border-line pt-1 font-semibold">
-        <Line label="= capacity">
-          <Amount msat={channel.capacity_sat * 1000} precise />
-        </Line>
-      </div>
+      <Line label="= capacity" className="mt-1 border-t border-line pt-1 font-semibold">
+        <Amount msat={channel.capacity_sat * 1000} precise />
+      </Line>
     </dl>
   );
 }

@@ -75,11 +75,11 @@ function Identity({ oriented, nameOf, isSelected, onOpen }: RowProps) {
         type="button"
         data-channel-row={id}
         aria-expanded={isSelected}
-        aria-label={`${nameOf(oriented.near.nodeId)} to ${nameOf(oriented.far.nodeId)}, channel ${id}: details`}
         className="block max-w-full truncate text-left font-medium"
         onClick={open}
       >
         {nameOf(oriented.near.nodeId)} <span className="text-ink-3">–</span> {nameOf(oriented.far.nodeId)}
+        <span className="sr-only">, channel {id}: details</span>
       </button>
       <span className="block truncate text-12 text-ink-3">{id}</span>
     </>
