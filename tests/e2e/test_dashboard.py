@@ -147,7 +147,7 @@ def test_a_click_on_the_graph_selects_the_channel(
         dashboard.page.wait_for_timeout(30)
         if graph.evaluate("(element) => element.style.cursor") == "pointer":
             break
-    expect(dashboard.page.get_by_text("106x1x0")).to_have_count(2)
+    expect(dashboard.page.get_by_test_id("graph-tooltip")).to_contain_text("106x1x0")
     dashboard.page.mouse.down()
     dashboard.page.mouse.up()
     expect(dashboard.panel).to_contain_text("lnd-dave – lnd-eve")

@@ -7,6 +7,7 @@ import {
   namesOf,
   type OrientedChannel,
   orient,
+  shares,
   unexplainedMsat,
 } from "../lib/channels";
 import { describeFailure } from "../lib/failure";
@@ -43,15 +44,16 @@ function Heading({ children }: { readonly children: ReactNode }) {
 function Identity({ oriented, world }: { readonly oriented: OrientedChannel; readonly world: World }) {
   const { channel, near, far } = oriented;
   const nameOf = namesOf(world.nodes);
+  const parts = shares(oriented);
   const rest = unexplainedMsat(channel);
   return (
     <dl>
-      <Line label={`held by ${nameOf(near.nodeId)}`}>
+      <Line label={`held by ${nameOf(near.nodeId)}, ${formatShare(parts.near)}`}>
         <span className="text-local-ink">
           <Amount msat={near.balanceMsat} precise />
         </span>
       </Line>
-      <Line label={`held by ${nameOf(far.nodeId)}`}>
+      <Line label={`held by ${nameOf(far.nodeId)}, ${formatShare(parts.far)}`}>
         <span className="text-remote-ink">
           <Amount msat={far.balanceMsat} precise />
         </span>
@@ -62,7 +64,7 @@ function Identity({ oriented, world }: { readonly oriented: OrientedChannel; rea
       <Line label="anchors">
         <Amount msat={ANCHORS_SAT * 1000} precise />
       </Line>
-      <Line label="in flight, unsettled">
+      <Line label={`in flight, ${formatInteger(channel.pending_htlcs)} HTLCs`}>
         <Amount msat={channel.unsettled_msat} precise />
       </Line>
       {rest !== 0 && (
@@ -207,20 +209,15 @@ function LastFailure({ channel, world }: { readonly channel: Channel; readonly w
 function Details({ oriented, world }: { readonly oriented: OrientedChannel; readonly world: World }) {
   const { channel, near, far } = oriented;
   const nameOf = namesOf(world.nodes);
-  const holdable = near.balanceMsat + far.balanceMsat + channel.unsettled_msat;
   return (
     <>
       <BalanceBar oriented={oriented} />
-      <p className="mt-1 text-12 text-ink-2">
-        {nameOf(near.nodeId)} holds {formatShare(holdable > 0 ? near.balanceMsat / holdable : null)} of it.
-      </p>
       <Heading>Balance</Heading>
       <Identity oriented={oriented} world={world} />
       <Heading>Ends</Heading>
       <dl>
         <NodeLine end={near} channel={channel} world={world} />
         <NodeLine end={far} channel={channel} world={world} />
-        <Line label="HTLCs in flight">{formatInteger(channel.pending_htlcs)}</Line>
       </dl>
       <div className="mt-3">
         <Policies oriented={oriented} nameOf={nameOf} />

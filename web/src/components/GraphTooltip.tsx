@@ -63,8 +63,12 @@ export function GraphTooltip({ hovered }: { readonly hovered: Hovered }) {
   return (
     <div
       aria-hidden="true"
+      data-testid="graph-tooltip"
       className="pointer-events-none absolute z-10 w-64 rounded-sm border border-line bg-raised p-2 shadow-lg"
-      style={{ left: `clamp(8px, ${hovered.x + 14}px, calc(100% - 264px))`, top: hovered.y + 14 }}
+      style={{
+        left: `clamp(8px, ${hovered.x + 14}px, calc(100% - 264px))`,
+        ...(hovered.isLow ? { bottom: `calc(100% - ${hovered.y - 14}px)` } : { top: hovered.y + 14 }),
+      }}
     >
       {hovered.kind === "channel" ? (
         <ChannelTip world={world} channelId={hovered.id} viewpointId={viewpointId} />

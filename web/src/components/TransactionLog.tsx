@@ -21,7 +21,7 @@ const COLUMNS: readonly (readonly [string, string])[] = [
   ["Time", "w-24 text-left"],
   ["From → to", "w-50 text-left"],
   ["Amount", "w-29 text-right"],
-  ["Fee", "w-25 text-right"],
+  ["Fee", "w-28 text-right"],
   ["Result", "text-left"],
   ["Hops", "w-14 text-right"],
   ["Took", "w-20 text-right"],

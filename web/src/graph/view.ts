@@ -17,6 +17,8 @@ export interface Hovered {
   readonly id: string;
   readonly x: number;
   readonly y: number;
+  /** Whether there is more room above it than below. */
+  readonly isLow: boolean;
 }
 
 export interface GraphHandlers {
@@ -142,11 +144,14 @@ export class GraphView {
       handlers.onHover(hovered);
     };
     const renderer = this.#renderer;
-    renderer.on("enterNode", ({ node, event }) => hover({ kind: "node", id: node, x: event.x, y: event.y }));
+    const at = ({ x, y }: { x: number; y: number }) => ({
+      x,
+      y,
+      isLow: y > renderer.getDimensions().height / 2,
+    });
+    renderer.on("enterNode", ({ node, event }) => hover({ kind: "node", id: node, ...at(event) }));
     renderer.on("leaveNode", () => hover(null));
-    renderer.on("enterEdge", ({ edge, event }) =>
-      hover({ kind: "channel", id: edge, x: event.x, y: event.y }),
-    );
+    renderer.on("enterEdge", ({ edge, event }) => hover({ kind: "channel", id: edge, ...at(event) }));
     renderer.on("leaveEdge", () => hover(null));
     renderer.on("clickNode", ({ node }) => handlers.onNode(node));
     renderer.on("clickEdge", ({ edge }) => handlers.onChannel(edge));
