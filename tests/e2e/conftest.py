@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from dashboard_page import DashboardPage
+from dashboard_page import VIEWPORTS, DashboardOpener
 from playwright.sync_api import Browser, sync_playwright
 from scripted_service import ScriptedService
 
@@ -25,7 +25,6 @@ CHROMIUM_FLAGS = (
     "--use-angle=swiftshader",
     "--enable-unsafe-swiftshader",
 )
-VIEWPORTS = {"desktop": (1440, 900), "phone": (390, 844)}
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -98,26 +97,3 @@ def open_page(browser: Browser) -> Iterator[DashboardOpener]:
     opener = DashboardOpener(browser)
     yield opener
     opener.close()
-
-
-class DashboardOpener:
-    """Opens a dashboard in a fresh browser profile, of a given size and theme."""
-
-    def __init__(self, browser: Browser) -> None:
-        self._browser = browser
-        self._pages: list[DashboardPage] = []
-
-    def __call__(self, url: str, viewport: str = "desktop", theme: str = "dark") -> DashboardPage:
-        width, height = VIEWPORTS[viewport]
-        context = self._browser.new_context(viewport={"width": width, "height": height})
-        dashboard = DashboardPage(context.new_page(), url)
-        self._pages.append(dashboard)
-        dashboard.open(theme)
-        return dashboard
-
-    def close(self) -> None:
-        """Close every page, and fail if one wrote errors or broke the content policy."""
-        complaints = [complaint for page in self._pages for complaint in page.complaints]
-        for page in self._pages:
-            page.page.context.close()
-        assert not complaints, complaints

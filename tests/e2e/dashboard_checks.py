@@ -5,14 +5,9 @@ The service behind `dashboard_url` must have channels, past payments, and make n
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
-from dashboard_page import PATIENCE_MS
+from dashboard_page import PATIENCE_MS, DashboardOpener
 from playwright.sync_api import expect
-
-if TYPE_CHECKING:
-    from conftest import DashboardOpener
 
 
 class DashboardChecks:

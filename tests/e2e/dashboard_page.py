@@ -7,10 +7,11 @@ import json
 import re
 from typing import Any, Literal
 
-from playwright.sync_api import ConsoleMessage, Locator, Page, WebSocketRoute, expect
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, WebSocketRoute, expect
 
 PREFERENCES_KEY = "lightninglens.preferences"
 PATIENCE_MS = 15_000
+VIEWPORTS = {"desktop": (1440, 900), "phone": (390, 844)}
 Filter = Literal["all", "succeeded", "failed", "rebalances"]
 
 _COLLECT_VIOLATIONS = """
@@ -181,3 +182,26 @@ class DashboardPage:
             if violation["impact"] in {"serious", "critical"}
             for node in violation["nodes"]
         ]
+
+
+class DashboardOpener:
+    """Opens a dashboard in a fresh browser profile, of a given size and theme."""
+
+    def __init__(self, browser: Browser) -> None:
+        self._browser = browser
+        self._pages: list[DashboardPage] = []
+
+    def __call__(self, url: str, viewport: str = "desktop", theme: str = "dark") -> DashboardPage:
+        width, height = VIEWPORTS[viewport]
+        context = self._browser.new_context(viewport={"width": width, "height": height})
+        dashboard = DashboardPage(context.new_page(), url)
+        self._pages.append(dashboard)
+        dashboard.open(theme)
+        return dashboard
+
+    def close(self) -> None:
+        """Close every page, and fail if one wrote errors or broke the content policy."""
+        complaints = [complaint for page in self._pages for complaint in page.complaints]
+        for page in self._pages:
+            page.page.context.close()
+        assert not complaints, complaints

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from conftest import DashboardOpener
 from dashboard_checks import DashboardChecks
-from dashboard_page import PATIENCE_MS
+from dashboard_page import PATIENCE_MS, DashboardOpener
 from playwright.sync_api import expect
 from scripted_service import ScriptedService
 
