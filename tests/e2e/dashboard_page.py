@@ -7,7 +7,14 @@ import json
 import re
 from typing import Any, Literal
 
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, WebSocketRoute, expect
+from playwright.sync_api import (
+    Browser,
+    ConsoleMessage,
+    Locator,
+    Page,
+    WebSocketRoute,
+    expect,
+)
 
 PREFERENCES_KEY = "lightninglens.preferences"
 PATIENCE_MS = 15_000

@@ -87,6 +87,10 @@ describe("the scene", () => {
     expect(scene.getEdgeAttribute("103x1x0", "sourceColor")).toBe(AMBER);
     restyleScene(scene, world, { ...NOTHING, viewpointId: BOB }, LOOK);
     expect(scene.getEdgeAttribute("103x1x0", "targetColor")).toBe(AMBER);
+    restyleScene(scene, world, { ...NOTHING, viewpointId: CAROL }, LOOK);
+    for (const side of ["sourceColor", "targetColor"] as const) {
+      expect(scene.getEdgeAttribute("103x1x0", side)).not.toContain("229, 161, 58");
+    }
   });
 
   it("dims what is not on the selected payment's route", () => {

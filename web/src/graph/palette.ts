@@ -46,10 +46,20 @@ export function readPalette(element: HTMLElement): Palette {
   };
 }
 
+function parts(hex: string): readonly number[] {
+  return [1, 3, 5].map((start) => Number.parseInt(hex.slice(start, start + 2), 16));
+}
+
 /** A hexadecimal colour with an opacity, as sigma and canvas understand it. */
 export function withAlpha(hex: string, alpha: number): string {
-  const channel = (start: number) => Number.parseInt(hex.slice(start, start + 2), 16);
-  return `rgba(${channel(1)}, ${channel(3)}, ${channel(5)}, ${alpha})`;
+  return `rgba(${parts(hex).join(", ")}, ${alpha})`;
+}
+
+/** An opaque colour between two: sigma draws translucent nodes brighter than they are. */
+export function mixed(hex: string, background: string, share: number): string {
+  const below = parts(background);
+  const above = parts(hex);
+  return `rgb(${above.map((value, index) => Math.round(value * share + (below[index] ?? 0) * (1 - share))).join(", ")})`;
 }
 
 /** How the graph is drawn: the theme, and whether space is as short as on a phone. */

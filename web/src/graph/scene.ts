@@ -7,7 +7,7 @@ import { orient, shares } from "../lib/channels";
 import type { Selection } from "../state/dashboard";
 import type { World } from "../state/world";
 import type { BarAttributes } from "./liquidityBar";
-import { type Look, withAlpha } from "./palette";
+import { type Look, mixed, type Palette, withAlpha } from "./palette";
 
 export interface NodeAttributes extends Attributes {
   readonly x: number;
@@ -46,8 +46,20 @@ function isDimmed(channel: Channel, selection: Selection, emphasis: Emphasis): b
   if (emphasis.routeChannels !== null) {
     return !emphasis.routeChannels.has(channel.channel_id);
   }
-  const { viewpointId } = selection;
+  return isElsewhere(channel, selection.viewpointId);
+}
+
+/** Whether the channel has no end at the viewpoint, and so neither a local nor a remote side. */
+function isElsewhere(channel: Channel, viewpointId: string | null): boolean {
   return viewpointId !== null && channel.node1_id !== viewpointId && channel.node2_id !== viewpointId;
+}
+
+/** Colours of the source's and the target's part. */
+function sideColours(channel: Channel, viewpointId: string | null, palette: Palette): [string, string] {
+  if (isElsewhere(channel, viewpointId)) {
+    return [palette.inkSoft, palette.node];
+  }
+  return viewpointId === channel.node2_id ? [palette.remote, palette.local] : [palette.local, palette.remote];
 }
 
 function barAttributes(
@@ -59,7 +71,7 @@ function barAttributes(
   isSmall: boolean,
 ): BarAttributes {
   const parts = shares(orient(channel, null));
-  const nearIsSource = selection.viewpointId !== channel.node2_id;
+  const [source, target] = sideColours(channel, selection.viewpointId, look.palette);
   const alpha = isDimmed(channel, selection, emphasis) ? DIMMED : 1;
   const isSelected = selection.channelId === channel.channel_id;
   const base = isSmall ? (look.isCompact ? 5 : 7) : 2;
@@ -68,9 +80,9 @@ function barAttributes(
     size: isSelected ? base + 5 : base,
     zIndex: isSelected ? 1 : 0,
     offset,
-    sourceColor: withAlpha(nearIsSource ? look.palette.local : look.palette.remote, alpha),
+    sourceColor: withAlpha(source, alpha),
     middleColor: withAlpha(look.palette.unsettled, alpha),
-    targetColor: withAlpha(nearIsSource ? look.palette.remote : look.palette.local, alpha),
+    targetColor: withAlpha(target, alpha),
     sourceShare: parts.near,
     middleShare: parts.unsettled,
   };
@@ -91,7 +103,11 @@ function nodeAttributes(
     x: node.x,
     y: node.y,
     size: isSmall ? (look.isCompact ? 6 + 7 * weight : 10 + 12 * weight) : 2 + 10 * weight,
-    color: isViewpoint ? look.palette.accent : withAlpha(look.palette.node, isDim ? 0.35 : 1),
+    color: isViewpoint
+      ? look.palette.accent
+      : isDim
+        ? mixed(look.palette.node, look.palette.surface, 0.35)
+        : look.palette.node,
     label: node.name,
     forceLabel: isSmall || isViewpoint,
   };
