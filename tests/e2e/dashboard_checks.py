@@ -25,7 +25,6 @@ class DashboardChecks:
         assert local > 300
         assert remote > 300
 
-    @pytest.mark.promise("A0.46")
     def test_balances_are_listed_for_every_channel(
         self, open_page: DashboardOpener, dashboard_url: str, viewport: str
     ) -> None:
@@ -34,7 +33,6 @@ class DashboardChecks:
         expect(dashboard.channel_buttons).not_to_have_count(0)
         expect(dashboard.page.get_by_test_id("channels")).to_contain_text("lnd-alice")
 
-    @pytest.mark.promise("A0.51")
     def test_new_transactions_appear_by_themselves(
         self, open_page: DashboardOpener, dashboard_url: str, viewport: str
     ) -> None:
@@ -47,7 +45,6 @@ class DashboardChecks:
         )
         assert dashboard.newest_payment() > before
 
-    @pytest.mark.promise("A0.51")
     def test_a_selected_channel_shows_details_that_add_up(
         self, open_page: DashboardOpener, dashboard_url: str, viewport: str
     ) -> None:
@@ -62,7 +59,6 @@ class DashboardChecks:
         expect(dashboard.panel).to_contain_text("commitment fee")
         expect(dashboard.panel).to_contain_text("time lock")
 
-    @pytest.mark.promise("A0.49")
     def test_the_log_is_searched_and_filtered(
         self, open_page: DashboardOpener, dashboard_url: str, viewport: str
     ) -> None:

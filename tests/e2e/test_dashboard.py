@@ -131,6 +131,7 @@ def test_columns_sort_both_ways(open_page: DashboardOpener, scripted: ScriptedSe
     )
 
 
+@pytest.mark.promise("A0.45")
 def test_a_click_on_the_graph_selects_the_channel(
     open_page: DashboardOpener, scripted: ScriptedService
 ) -> None:
