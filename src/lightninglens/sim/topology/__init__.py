@@ -3,5 +3,4 @@
 from lightninglens.sim.topology.lab import LabTopology, lab_topology
 from lightninglens.sim.topology.synthetic import channels_for, synthetic_graph
 
-
 __all__ = ["LabTopology", "channels_for", "lab_topology", "synthetic_graph"]

@@ -65,7 +65,7 @@ def objects(values: Sequence[Any], place: Place) -> Sequence[dict[str, Any]]:
     return values
 
 
-def field(rows: Sequence[dict[str, Any]], key: str, place: Place, default: object = _REQUIRED) -> list[Any]:
+def field(rows: Sequence[dict[str, Any]], key: str, place: Place, *, default: object = _REQUIRED) -> list[Any]:
     """Return one field of every object.
 
     Raises:
