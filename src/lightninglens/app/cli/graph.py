@@ -53,7 +53,7 @@ def import_graph(
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Check a graph and keep it as Parquet, which loads several times faster and knows where it came from."""
+    """Check a graph and keep it as Parquet: small, checksummed, and it knows where it came from."""
     invocation(ctx).start()
     _write(source, out, Target.PARQUET, aliases, seed, as_json=as_json)
 
