@@ -1,0 +1,4 @@
+"""Experiments: comparisons with paired seeds, backtests, calibration, sweeps.
+
+Depends on operate and below.
+"""
