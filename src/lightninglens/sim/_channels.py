@@ -61,6 +61,7 @@ def add_htlc(network: Any, own: Any, feerate: Any, direction: Any, amount: Any) 
     """Lock `amount` in a direction and return the HTLC's id."""
     channel = direction // 2
     network.balance_msat[direction] -= amount
+    network.node_msat[network.source[direction]] -= amount
     network.pending_msat[direction] += amount
     own.pending_htlcs[direction] += 1
     if amount >= DUST_LIMIT_MSAT:
@@ -79,7 +80,9 @@ def resolve_htlc(network: Any, own: Any, feerate: Any, direction: Any, amount: A
     own.pending_htlcs[direction] -= 1
     if amount >= DUST_LIMIT_MSAT:
         network.htlcs_with_weight[channel] -= 1
-    network.balance_msat[direction ^ 1 if settled else direction] += amount
+    owner = direction ^ 1 if settled else direction
+    network.balance_msat[owner] += amount
+    network.node_msat[network.source[owner]] += amount
     refresh(network, own, feerate, channel)
 
 

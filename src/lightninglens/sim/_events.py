@@ -270,9 +270,22 @@ def _choose_link(
 
 
 @kernel
-def _finish_payment(queues: Any, payments: Any, payment: Any, outcome: Any, now: Any) -> None:
+def _begin_payment(queues: Any, network: Any, payments: Any, payment: Any) -> None:
+    payments.outcome[payment] = _RUNNING
+    payments.sender_before_msat[payment] = network.node_msat[payments.sender[payment]]
+    payments.receiver_before_msat[payment] = network.node_msat[payments.receiver[payment]]
+    payments.first_direction[payment] = -1
+    queues.counters[_IN_FLIGHT] += 1
+
+
+@kernel
+def _finish_payment(queues: Any, network: Any, payments: Any, payment: Any, outcome: Any, now: Any) -> None:
     payments.outcome[payment] = outcome
     payments.end_ns[payment] = now
+    payments.sender_after_msat[payment] = network.node_msat[payments.sender[payment]]
+    payments.receiver_after_msat[payment] = network.node_msat[payments.receiver[payment]]
+    if payments.first_direction[payment] >= 0:
+        payments.first_after_msat[payment] = network.balance_msat[payments.first_direction[payment]]
     queues.finished[queues.counters[_FINISHED]] = payment
     queues.counters[_FINISHED] += 1
     queues.counters[_IN_FLIGHT] -= 1
@@ -350,7 +363,7 @@ def _try_payment(
 ) -> None:
     """Search a route for a payment and send its first HTLC, or end the payment."""
     if now - payments.start_ns[payment] > parameters.timeout_ns:
-        _finish_payment(queues, payments, payment, _TIMEOUT, now)
+        _finish_payment(queues, network, payments, payment, _TIMEOUT, now)
         return
     slot = queues.free_attempts[queues.counters[_FREE_ATTEMPTS] - 1]
     routes = RouteColumns(attempts.direction, attempts.amount_msat, attempts.cltv_blocks, attempts.hops)
@@ -366,7 +379,7 @@ def _try_payment(
             outcome = _NO_BALANCE
         elif payments.attempts[payment] > 0:
             outcome = _FAILED_ON_ROUTE
-        _finish_payment(queues, payments, payment, outcome, now)
+        _finish_payment(queues, network, payments, payment, outcome, now)
         return
     queues.counters[_FREE_ATTEMPTS] -= 1
     payments.attempts[payment] += 1
@@ -376,6 +389,9 @@ def _try_payment(
     attempts.detail[slot] = 0
     attempts.failed_index[slot] = -1
     attempts.failed_direction[slot] = -1
+    first = attempts.direction[slot, 0]
+    payments.first_direction[payment] = first
+    payments.first_before_msat[payment] = network.balance_msat[first]
     _offer(queues, network, own, parameters, payments, attempts, slot, 0, now)
 
 
@@ -500,15 +516,14 @@ def run(
                     queues, network, payments, attempts, view, enforced, memory, estimator, slot, now, nodes, pairs
                 )
                 if settled:
-                    _finish_payment(queues, payments, payment, _SUCCEEDED, now)
+                    _finish_payment(queues, network, payments, payment, _SUCCEEDED, now)
                 else:
                     schedule(queues, now + parameters.retry_delay_ns, _TRY, payment, 0)
         elif kind == _GOSSIP:
             _tell_senders(view, enforced, slot)
         else:
             if kind == _START:
-                payments.outcome[slot] = _RUNNING
-                queues.counters[_IN_FLIGHT] += 1
+                _begin_payment(queues, network, payments, slot)
             _try_payment(
                 queues, network, own, parameters, payments, attempts, view, scratch, memory, estimator, slot, now
             )

@@ -103,6 +103,14 @@ class FinishedPayments(NamedTuple):
     failure_code: NDArray[np.int16]
     failure_detail: NDArray[np.int16]
     failure_direction: NDArray[np.int32]
+    sender_before_msat: NDArray[np.int64]
+    """Gross balances on all the node's channels: with commitment fees and anchors, without HTLCs in flight."""
+    sender_after_msat: NDArray[np.int64]
+    receiver_before_msat: NDArray[np.int64]
+    receiver_after_msat: NDArray[np.int64]
+    first_direction: NDArray[np.int32]
+    first_before_msat: NDArray[np.int64]
+    first_after_msat: NDArray[np.int64]
 
 
 class Harvest(NamedTuple):

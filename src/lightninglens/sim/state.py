@@ -55,6 +55,8 @@ class Network(NamedTuple):
     htlcs_with_weight: NDArray[np.int32]
     balance_msat: NDArray[np.int64]
     pending_msat: NDArray[np.int64]
+    node_msat: NDArray[np.int64]
+    """Per node: the gross balance on its side of all its channels."""
     reserve_msat: NDArray[np.int64]
     next_htlc_id: NDArray[np.int64]
     source: NDArray[np.int32]
@@ -113,6 +115,14 @@ class Payments(NamedTuple):
     failure_code: NDArray[np.int16]
     failure_detail: NDArray[np.int16]
     failure_direction: NDArray[np.int32]
+    sender_before_msat: NDArray[np.int64]
+    sender_after_msat: NDArray[np.int64]
+    receiver_before_msat: NDArray[np.int64]
+    receiver_after_msat: NDArray[np.int64]
+    first_direction: NDArray[np.int32]
+    """The sender's own channel that the last attempt left by, -1 when there was none."""
+    first_before_msat: NDArray[np.int64]
+    first_after_msat: NDArray[np.int64]
 
 
 class Attempts(NamedTuple):
@@ -202,12 +212,14 @@ def make_network(
         htlcs_with_weight=np.zeros(graph.channel_count, np.int32),
         balance_msat=balance_msat.astype(np.int64).copy(),
         pending_msat=np.zeros(directions, np.int64),
+        node_msat=np.zeros(graph.node_count, np.int64),
         reserve_msat=reserve_msat,
         next_htlc_id=np.zeros(directions, np.int64),
         source=graph.sources(),
         target=graph.targets(),
         observed=np.zeros(graph.node_count, np.bool_),
     )
+    np.add.at(network.node_msat, network.source, network.balance_msat)
     return network, build_own_channels(graph, MAX_HTLC_SLOTS)
 
 

@@ -1,0 +1,99 @@
+"""Demand models: the parameters, with where each comes from."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Purpose:
+    """What people pay for: a description, how common it is, and how large its amounts are (log-normal)."""
+
+    description: str
+    weight: float
+    median_sat: float
+    sigma: float
+
+
+PURPOSES = (
+    Purpose(description="Coffee purchase", weight=14, median_sat=5_000, sigma=0.5),
+    Purpose(description="Lunch payment", weight=10, median_sat=18_000, sigma=0.5),
+    Purpose(description="Digital content", weight=8, median_sat=8_000, sigma=0.9),
+    Purpose(description="Subscription renewal", weight=7, median_sat=15_000, sigma=0.6),
+    Purpose(description="Donation", weight=6, median_sat=10_000, sigma=1.3),
+    Purpose(description="Service fee", weight=6, median_sat=30_000, sigma=1.0),
+    Purpose(description="Microtask payment", weight=9, median_sat=1_500, sigma=0.9),
+    Purpose(description="Content creator tip", weight=10, median_sat=1_000, sigma=1.0),
+    Purpose(description="App purchase", weight=6, median_sat=9_000, sigma=0.8),
+    Purpose(description="Game credits", weight=6, median_sat=12_000, sigma=1.0),
+    Purpose(description="Podcast support", weight=5, median_sat=2_000, sigma=1.0),
+    Purpose(description="Newsletter subscription", weight=4, median_sat=10_000, sigma=0.5),
+    Purpose(description="Digital art purchase", weight=3, median_sat=120_000, sigma=1.0),
+    Purpose(description="Online course access", weight=4, median_sat=90_000, sigma=0.8),
+    Purpose(description="E-book purchase", weight=5, median_sat=14_000, sigma=0.5),
+)
+"""The fifteen purposes that the source documents name. Weights and amounts are assumptions: no public
+data set says what payments are for; the resulting mixture has its median near 8,000 sat and a tail to 10**6."""
+
+DESCRIPTIONS = tuple(purpose.description for purpose in PURPOSES)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemandModel:
+    """Demand that makes liquidity matter.
+
+    Senders and receivers are drawn with weight capacity ** exponent. A share of
+    the payments goes to a few hot receivers, so channels drain towards them;
+    preferences drift, so that what drained yesterday may fill tomorrow. The rate
+    follows the time of day.
+    """
+
+    kind: Literal["roles"] = "roles"
+    payments_per_hour: float = 7_200.0
+    """2.0 per second: the network's rate in late 2025 as River extrapolated it."""
+    amount_scale: float = 4.0
+    """Multiplies every purpose's median: at 4 the mean is near 100,000 sat, between the 45,000 sat that
+    River measured in 2023 and the 223 dollars of 2025."""
+    least_amount_sat: int = 1
+    most_amount_sat: int = 10_000_000
+    sender_exponent: float = 0.5
+    receiver_exponent: float = 0.5
+    hot_receivers: int = 20
+    hot_share: float = 0.6
+    """Share of payments to hot receivers: "a handful of hard-to-pay sinks" (Corallo, 2025)."""
+    drift_hours: float = 6.0
+    drift_sigma: float = 0.6
+    """Every receiver's log-weight wanders by this much, with this period."""
+    day_amplitude: float = 0.4
+    day_peak_hour: float = 18.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UniformDemand:
+    """The pattern of the source documents' simulator: uniform pairs and amounts, an interval of 10 to 30 s.
+
+    Its "circular" payments are ordinary payments there, and so here; amounts
+    are far below the channels' size, so that hardly anything ever fails.
+    """
+
+    kind: Literal["uniform"] = "uniform"
+    least_amount_sat: int = 500
+    most_amount_sat: int = 3_000
+    least_interval_s: float = 10.0
+    most_interval_s: float = 30.0
+    direct_weight: float = 70.0
+    multi_hop_weight: float = 25.0
+    circular_weight: float = 5.0
+
+
+LAB_DEMAND = DemandModel(
+    payments_per_hour=240.0,
+    amount_scale=1.5,
+    most_amount_sat=600_000,
+    sender_exponent=0.0,
+    receiver_exponent=0.0,
+    hot_receivers=2,
+    hot_share=0.45,
+    drift_hours=1.0,
+    drift_sigma=0.9,
+)
+"""Five nodes, about one payment in 15 s as in the source documents, large enough to drain a channel in an hour."""
