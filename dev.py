@@ -26,6 +26,7 @@ TOOLS = ROOT / ".tools"
 VENV = ROOT / ".venv"
 BIN = VENV / "bin"
 LOGS = TOOLS / "log"
+COVERAGE = TOOLS / "coverage.json"
 STAMP = VENV / ".dev-stamp"
 WEB = ROOT / "web"
 CHROMIUM = Path("/usr/bin/chromium")
@@ -42,6 +43,7 @@ NETWORK_SIGNS = re.compile(
     r"|enotfound|econnrefused|etimedout|eai_again|no matching distribution found for uv",
     re.IGNORECASE,
 )
+PYTEST_CLOSING = re.compile(r"\b(passed|failed|errors?|no tests ran)\b.* in \d+\.\d+s")
 
 
 class StepError(Exception):
@@ -92,14 +94,14 @@ def last_line(log: Path) -> str:
     return lines[-1][:60] if lines else ""
 
 
-def quiet_step(title: str, command: list[str], *, where: Path = ROOT) -> None:
+def quiet_step(title: str, command: list[str], *, where: Path = ROOT, note: str = "") -> None:
     """Run a command with its output in a log, showing elapsed time and the log's last line.
 
     Raises StepError with one clear line when it fails.
     """
     LOGS.mkdir(parents=True, exist_ok=True)
     log = LOGS / (re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-") + ".log")
-    say(f"==> {title}")
+    say(f"==> {title}{note and f' ({note})'}")
     started = time.monotonic()
     next_beat = HEARTBEAT_S
     with log.open("w") as output:
@@ -179,8 +181,11 @@ def install() -> None:
         say("==> Installed and up to date")
         return
     uv = find_uv()
-    title = "Installing Python packages and building the dashboard (a minute or two the first time)"
-    quiet_step(title, [uv, "sync", "--locked", "--no-progress", "--python", sys.executable])
+    quiet_step(
+        "Installing packages and building the dashboard",
+        [uv, "sync", "--locked", "--no-progress", "--python", sys.executable],
+        note="a minute or two the first time",
+    )
     STAMP.write_text(wanted)
 
 
@@ -228,7 +233,7 @@ def pytest_command(*arguments: str) -> list[str]:
 
 
 def streamed(title: str, command: list[str], extra: dict[str, str]) -> tuple[int, str]:
-    """Run a command, show its output as it comes, and return its exit code and last line."""
+    """Run a command, show its output as it comes, and return its exit code and pytest's closing line."""
     say(f"==> {title}")
     closing = ""
     with subprocess.Popen(
@@ -238,7 +243,8 @@ def streamed(title: str, command: list[str], extra: dict[str, str]) -> tuple[int
             raise StepError(f"{title}: no output to read")
         for line in process.stdout:
             print(line, end="", flush=True)
-            closing = line.rstrip() or closing
+            if PYTEST_CLOSING.search(line):
+                closing = line.rstrip()
     return process.returncode, closing
 
 
@@ -259,8 +265,8 @@ def python_tests(arguments: list[str]) -> str:
     if code:
         raise StepError(f"pytest failed: {closing}")
     quiet_step("Combining coverage", [str(BIN / "python"), "-m", "coverage", "combine", "--quiet"])
-    quiet_step("Reading coverage", [str(BIN / "python"), "-m", "coverage", "json", "--quiet"])
-    loud_step("Coverage", [str(BIN / "python"), "tools/coverage_gate.py", ".coverage.json"])
+    quiet_step("Reading coverage", [str(BIN / "python"), "-m", "coverage", "json", "--quiet", "-o", str(COVERAGE)])
+    loud_step("Coverage", [str(BIN / "python"), "tools/coverage_gate.py", str(COVERAGE)])
     return closing
 
 

@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from lightninglens.core.errors import LensError
@@ -45,7 +46,7 @@ def find_running(data_dir: Path) -> RunningLab | None:
         with (data_dir / PID_FILE).open() as stream:
             content = json.loads(stream.read(_MAX_PID_FILE_BYTES))
         lab = RunningLab(pid=int(content["pid"]), started_ns=int(content["started_ns"]), url=str(content["url"]))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
         return None
     return lab if is_ours(lab.pid) else None
 
@@ -58,8 +59,9 @@ def is_ours(pid: int) -> bool:
         state = (process / "stat").read_text().rpartition(")")[2].split()[0]
     except (OSError, IndexError):
         return False
-    names = {Path(os.fsdecode(argument)).name for argument in arguments if argument}
-    return state != "Z" and bool(names & {"lens", "lightninglens"} or b"lightninglens" in b"\0".join(arguments))
+    as_module = (b"-m", b"lightninglens") in pairwise(arguments)
+    as_script = any(Path(os.fsdecode(argument)).name == "lens" for argument in arguments[:2])
+    return state != "Z" and (as_module or as_script)
 
 
 def stop_running(data_dir: Path, *, patience_s: float = STOP_PATIENCE_S) -> str:

@@ -1,4 +1,8 @@
-"""Experiments: comparisons with paired seeds, backtests, calibration, sweeps.
+"""Experiments: runs of scenarios, and what they are compared by.
 
-Depends on operate and below.
+Depends on everything below app. Entry point: `run_scenario`.
 """
+
+from lightninglens.lab.batch import RunResult, run_scenario
+
+__all__ = ["RunResult", "run_scenario"]

@@ -5,8 +5,8 @@ deterministic: a run is a function of the network, the seed and what is
 submitted, in which order.
 """
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,10 +29,8 @@ from lightninglens.routing.state import (
 )
 from lightninglens.sim import _channels, _events
 from lightninglens.sim.state import (
-    ATTEMPT_ROW,
     DEFAULT_RETRY_DELAY_NS,
     DEFAULT_TIMEOUT_NS,
-    HTLC_ROW,
     Attempts,
     Count,
     EventKind,
@@ -50,7 +48,8 @@ PAYMENT = 0
 REBALANCE = 1
 """Values of `PaymentRequests.kind`."""
 
-BATCH_EVENTS = 50_000
+FOREVER_NS = 2**62
+"""A time after everything: running until then leaves the clock at the last event."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +67,7 @@ class EngineConfig:
     payment_timeout_ns: int = DEFAULT_TIMEOUT_NS
     """After this no new attempt starts (LND's default for SendPaymentV2)."""
     retry_delay_ns: int = DEFAULT_RETRY_DELAY_NS
-    estimator: Estimator = Estimator()
+    estimator: Estimator = field(default_factory=Estimator)
 
 
 class PaymentRequests(NamedTuple):
@@ -226,8 +225,7 @@ class Engine:
         for name in ("attempts", "fee_msat", "hops", "failure_code", "failure_detail", "outcome"):
             getattr(self._payments, name)[slots] = 0
         self._payments.failure_direction[slots] = -1
-        for slot, start_ns in zip(slots.tolist(), requests.start_ns.tolist(), strict=True):
-            _events.schedule(self._queues, start_ns, int(EventKind.START), slot, 0)
+        _events.schedule_starts(self._queues, np.ascontiguousarray(requests.start_ns), slots.copy())
         self._next_payment_id = first + count
         return first
 
@@ -256,30 +254,30 @@ class Engine:
             left -= self.events - before
             if status == _events.NEEDS_ROOM:
                 self._make_room()
-            elif status == _events.FINISHED:
-                self._now_ns = max(self._now_ns, time_ns)
-                return True
-            else:
-                self._now_ns = max(self._now_ns, int(self._queues.counters[Count.NOW_NS]))
-                return False
+                continue
+            finished = bool(status == _events.FINISHED)
+            drained = self.next_event_ns is None and time_ns >= FOREVER_NS
+            reached = time_ns if finished and not drained else int(self._queues.counters[Count.NOW_NS])
+            self._now_ns = max(self._now_ns, reached)
+            return finished
 
     def harvest(self) -> Harvest:
         """Take what has come out since the last call."""
         self._empty_logs()
-        payments = FinishedPayments(
-            *(
-                np.concatenate([getattr(chunk, name) for chunk in self._payment_chunks])
-                for name in FinishedPayments._fields
-            )
+        payments = FinishedPayments._make(
+            np.concatenate([getattr(chunk, name) for chunk in self._payment_chunks])
+            for name in FinishedPayments._fields
         )
         harvest = Harvest(
             payments,
-            np.concatenate(self._attempt_chunks) if self._attempt_chunks else np.zeros(0, ATTEMPT_ROW),
-            np.concatenate(self._route_chunks) if self._route_chunks else np.zeros(0, np.int32),
-            np.concatenate(self._htlc_chunks) if self._htlc_chunks else np.zeros(0, HTLC_ROW),
+            np.concatenate(self._attempt_chunks),
+            np.concatenate(self._route_chunks),
+            np.concatenate(self._htlc_chunks),
         )
-        for chunks in (self._payment_chunks, self._attempt_chunks, self._route_chunks, self._htlc_chunks):
-            chunks.clear()
+        self._payment_chunks.clear()
+        self._attempt_chunks.clear()
+        self._route_chunks.clear()
+        self._htlc_chunks.clear()
         return harvest
 
     def set_policy(self, direction: int, policy: ChannelPolicy, *, spread_ns: int = 0) -> None:
@@ -338,9 +336,7 @@ class Engine:
     def channel_states(self, node: int) -> list[ChannelState]:
         """Return a node's channels as the node itself reports them."""
         local_msat, commit_fees_sat = self.local_msat(), self.commit_fees_sat()
-        return [
-            self._channel_state(direction, local_msat, commit_fees_sat) for direction in self.directions_of(node)
-        ]
+        return [self._channel_state(direction, local_msat, commit_fees_sat) for direction in self.directions_of(node)]
 
     def _channel_state(
         self, direction: int, local_msat: NDArray[np.int64], commit_fees_sat: NDArray[np.int64]
@@ -383,20 +379,16 @@ class Engine:
         counters = self._queues.counters
         finished = self._queues.finished[: counters[Count.FINISHED]]
         self._payment_chunks.append(
-            FinishedPayments(*(getattr(self._payments, name)[finished] for name in FinishedPayments._fields))
+            FinishedPayments._make(getattr(self._payments, name)[finished] for name in FinishedPayments._fields)
         )
         free = counters[Count.FREE_PAYMENTS]
         self._queues.free_payments[free : free + len(finished)] = finished
         counters[Count.FREE_PAYMENTS] = free + len(finished)
-        for chunks, log, count in (
-            (self._attempt_chunks, self._queues.attempt_log, Count.ATTEMPT_LOG),
-            (self._route_chunks, self._queues.route_log, Count.ROUTE_LOG),
-            (self._htlc_chunks, self._queues.htlc_log, Count.HTLC_LOG),
-        ):
-            if counters[count]:
-                chunks.append(log[: counters[count]].copy())  # type: ignore[attr-defined]
+        self._attempt_chunks.append(self._queues.attempt_log[: counters[Count.ATTEMPT_LOG]].copy())
+        self._route_chunks.append(self._queues.route_log[: counters[Count.ROUTE_LOG]].copy())
+        self._htlc_chunks.append(self._queues.htlc_log[: counters[Count.HTLC_LOG]].copy())
+        for count in (Count.FINISHED, Count.ATTEMPT_LOG, Count.ROUTE_LOG, Count.HTLC_LOG):
             counters[count] = 0
-        counters[Count.FINISHED] = 0
 
     def _reserve_heap(self, count: int) -> None:
         used, rows = int(self._queues.counters[Count.HEAP]), len(self._queues.time_ns)
@@ -404,7 +396,9 @@ class Engine:
             return
         size = max(2 * rows, used + count + 8)
         self._queues = self._queues._replace(
-            **{name: _grown(getattr(self._queues, name), size) for name in ("time_ns", "order", "item")}
+            time_ns=_grown(self._queues.time_ns, size),
+            order=_grown(self._queues.order, size),
+            item=_grown(self._queues.item, size),
         )
 
     def _reserve_payments(self, count: int) -> None:
@@ -414,16 +408,16 @@ class Engine:
         if free >= count:
             return
         size = max(2 * slots, slots + count - free)
-        self._payments = Payments(*(_grown(column, size) for column in self._payments))
+        self._payments = Payments._make(_grown(column, size) for column in self._payments)
         self._queues = _with_free_slots(self._queues, "free_payments", Count.FREE_PAYMENTS, slots, size)
 
     def _grow_attempts(self) -> None:
         slots = len(self._attempts.hops)
-        self._attempts = Attempts(*(_grown(column, 2 * slots) for column in self._attempts))
+        self._attempts = Attempts._make(_grown(column, 2 * slots) for column in self._attempts)
         self._queues = _with_free_slots(self._queues, "free_attempts", Count.FREE_ATTEMPTS, slots, 2 * slots)
 
 
-def _grown(column: NDArray[np.generic], size: int) -> NDArray[np.generic]:
+def _grown(column: NDArray[Any], size: int) -> NDArray[Any]:
     grown = np.zeros((size, *column.shape[1:]), column.dtype)
     grown[: len(column)] = column
     return grown
@@ -436,4 +430,5 @@ def _with_free_slots(queues: Queues, field: str, count: Count, slots: int, size:
     free[:added] = np.arange(size - 1, slots - 1, -1)
     free[added : added + left] = getattr(queues, field)[:left]
     queues.counters[count] = left + added
-    return queues._replace(**{field: free})
+    replaced: dict[str, Any] = {field: free}
+    return queues._replace(**replaced)

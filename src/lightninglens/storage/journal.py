@@ -72,12 +72,10 @@ class SqliteJournal:
         }
         try:
             with self._engine.begin() as connection:
-                sequence = connection.execute(_TABLE.insert().values(row)).inserted_primary_key
+                sequence = connection.execute(_TABLE.insert().values(row)).lastrowid
         except sa.exc.DatabaseError as problem:
             raise LensError(f"{self._path}: the journal cannot be written ({problem.orig}); nothing was done") from None
-        if sequence is None:
-            raise LensError(f"{self._path}: the journal gave no sequence number")
-        return replace(record, sequence=int(sequence[0]))
+        return replace(record, sequence=int(sequence))
 
     def records(self, *, since_sequence: int = 0) -> Sequence[JournalRecord]:
         """Return the records after `since_sequence`, oldest first; raises DataError when one cannot be read."""

@@ -1,7 +1,9 @@
 """Demand models: the parameters, with where each comes from."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
+
+from lightninglens.core.records import STRICT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +49,8 @@ class DemandModel:
     follows the time of day.
     """
 
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
+
     kind: Literal["roles"] = "roles"
     payments_per_hour: float = 7_200.0
     """2.0 per second: the network's rate in late 2025 as River extrapolated it."""
@@ -74,6 +78,8 @@ class UniformDemand:
     Its "circular" payments are ordinary payments there, and so here; amounts
     are far below the channels' size, so that hardly anything ever fails.
     """
+
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
     kind: Literal["uniform"] = "uniform"
     least_amount_sat: int = 500

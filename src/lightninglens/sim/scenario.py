@@ -1,0 +1,71 @@
+"""A scenario: everything that a simulated run depends on. Same scenario, same bytes."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import ClassVar
+
+from lightninglens.core.records import STRICT
+from lightninglens.sim.balances import BalanceModel
+from lightninglens.sim.demand.model import DemandModel, UniformDemand
+
+SCENARIO_FORMAT = "lightninglens/scenario/1"
+
+
+class GraphKind(StrEnum):
+    """Where the network comes from."""
+
+    LAB = "lab"
+    LAB_DRAWN = "lab-drawn"
+    SYNTHETIC = "synthetic"
+    FILE = "file"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GraphSource:
+    """The network of a scenario. A file is named by its content, so that it cannot change unnoticed."""
+
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
+
+    kind: GraphKind
+    nodes: int = 0
+    """Of a synthetic graph."""
+    name: str = ""
+    """Of a file: its name, for people."""
+    sha256: str = ""
+    """Of a file: the hash of its bytes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorldSettings:
+    """How the simulated world behaves."""
+
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
+
+    commit_feerate_sat_per_kw: int = 2_500
+    hop_delay_median_ms: float = 250.0
+    hop_delay_sigma: float = 0.5
+    payment_timeout_s: int = 60
+    start_height: int = 800_000
+    start_unix_s: int = 1_767_225_600
+    """2026-01-01 00:00 UTC: a fixed date, so that a run does not depend on the day it is made."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """Network, balances, demand, world and seed of one run."""
+
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
+
+    format: str = SCENARIO_FORMAT
+    name: str
+    seed: int
+    graph: GraphSource
+    payments: int
+    """How many intents are drawn, from the start of the world on."""
+    balances: BalanceModel = BalanceModel.UNIFORM
+    demand: DemandModel | UniformDemand = field(default_factory=DemandModel)
+    world: WorldSettings = field(default_factory=WorldSettings)
+    observed_nodes: tuple[str, ...] = ()
+    """Ids of the nodes whose HTLC events are kept."""
+    snapshot_interval_s: int = 0
+    """How often all channel states are kept, besides start and end; 0 for never."""
