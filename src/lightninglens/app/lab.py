@@ -101,7 +101,7 @@ class Lab:
             if self._now_ns >= self._drawn_until_ns:
                 await self._draw_demand()
             for job in self._jobs:
-                if job.next_ns <= self._now_ns:
+                if job.next_ns <= self._now_ns < self._end_ns:
                     job.next_ns += job.period_ns
                     await job.action(self.now_ns())
             if self._now_ns >= time_ns:

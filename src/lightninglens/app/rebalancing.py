@@ -83,14 +83,19 @@ class Rebalancing:
         return TrackRecord(succeeded=ended.count(JournalState.SUCCEEDED), finished=len(ended))
 
     async def run_baseline(self) -> list[RebalanceDone]:
-        """Let the baseline decide once, carry its plan out, and return what became of each change.
+        """Let the baseline decide for one node after the other, and return what became of each change.
 
-        Raises LensError when the journal cannot be written; nothing more is sent then.
+        Every node decides on its channels as those before it have left them:
+        all at once would compete for the same liquidity. Raises LensError when
+        the journal cannot be written; nothing more is sent then.
         """
         self._baseline_runs += 1
+        done: list[RebalanceDone] = []
         try:
-            view = await self._view(_named_in_targets())
-            return await self._execute(baseline.decide(view, self._lab.now_ns()), GuardRules())
+            for name in sorted(_named_in_targets()):
+                view = await self._view([name])
+                done += await self._execute(baseline.decide(view, self._lab.now_ns()), GuardRules())
+            return done
         finally:
             self._baseline_runs -= 1
 

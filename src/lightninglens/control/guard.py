@@ -1,7 +1,7 @@
 """The guard: every change passes here before it may be done, whoever decided it.
 
 Pure. `read_suggestion` takes what a model sent, `to_change` maps it to a
-circular self-payment (docs/adr/0008), `check_change` judges any change against
+circular self-payment (docs/adr/0020), `check_change` judges any change against
 the channels as they are now and against the budget. A refusal says why in words.
 """
 

@@ -35,7 +35,7 @@ async def run_on_console(
     screen = _make_screen(service, console, live=live, as_json=as_json, every_payments=every_payments)
     watcher = asyncio.create_task(screen.watch())
     try:
-        await service.run(on_listening=screen.announce)
+        await service.run(on_listening=screen.begin)
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)
@@ -63,6 +63,7 @@ class _Screen:
         self.stats: Stats | None = None
         self._news = service.bus.subscribe("terminal")
         self._started_s = time.monotonic()
+        self._warming_up: asyncio.Task[None] | None = None
 
     def announce(self) -> None:
         """Say where everything is."""
@@ -78,19 +79,26 @@ class _Screen:
 
     async def watch(self) -> None:
         """Show what happens until the bus closes."""
-        waiting = asyncio.create_task(self.show_warm_up())
         try:
             async for event in self._news:
-                waiting.cancel()
+                self._end_warm_up()
                 if isinstance(event, WorldAdvanced):
                     self.stats = event.stats
                 self.show(event)
         finally:
-            waiting.cancel()
+            self._end_warm_up()
 
-    async def show_warm_up(self) -> None:
-        """Say that the simulator is being compiled, if that takes long."""
-        if not cache_directory().exists():
+    def begin(self) -> None:
+        """The page is served: say where, and that the simulator is being made ready."""
+        self.announce()
+        self._warming_up = asyncio.create_task(self._show_warm_up())
+
+    def _end_warm_up(self) -> None:
+        if self._warming_up is not None:
+            self._warming_up.cancel()
+
+    async def _show_warm_up(self) -> None:
+        if not any(cache_directory().rglob("_events.run-*.nbi")):
             self.say("compiling the simulator for this machine; only the first start takes this long, up to a minute")
         while True:
             await asyncio.sleep(_PROGRESS_S)
