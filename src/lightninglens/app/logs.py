@@ -62,9 +62,13 @@ def set_up_logging(*, level: Level = "info", style: Format = "console", stream: 
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    # Compilers and pools write thousands of lines at debug that say nothing about this program.
+    # Compilers and pools write thousands of lines at debug that say nothing about this program,
+    # servers and migrations tell of their own starts and ends.
     for chatty in ("numba", "matplotlib", "asyncio"):
         logging.getLogger(chatty).setLevel(max(logging.INFO, root.level))
+    if root.level > logging.DEBUG:
+        for chatty in ("uvicorn", "uvicorn.error", "websockets", "alembic"):
+            logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
 
 
 def _renderers(style: Format, target: TextIO) -> list[structlog.typing.Processor]:

@@ -304,6 +304,10 @@ class Engine:
         """Return a copy of what is in flight per direction."""
         return self._network.pending_msat.copy()
 
+    def pending_htlcs(self) -> NDArray[np.int64]:
+        """Return how many HTLCs are in flight per channel."""
+        return np.asarray(self._own.pending_htlcs.reshape(-1, 2).sum(axis=1), np.int64)
+
     def spendable_msat(self) -> NDArray[np.int64]:
         """Return a copy of what each direction's owner can send now."""
         return self._own.spendable_msat.copy()
