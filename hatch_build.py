@@ -136,9 +136,7 @@ def _node_on_path() -> tuple[Path, Path] | None:
     if node is None or npm is None or os.name == "nt":
         return None
     try:
-        answer = subprocess.run(
-            [node, "--version"], capture_output=True, text=True, timeout=20, check=False
-        ).stdout
+        answer = subprocess.run([node, "--version"], capture_output=True, text=True, timeout=20, check=False).stdout
     except (OSError, subprocess.TimeoutExpired):
         return None
     version = re.match(r"v(\d+)\.(\d+)", answer)

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from dashboard_page import VIEWPORTS, DashboardOpener
 from playwright.sync_api import Browser, sync_playwright
-from scripted_service import ScriptedService
+
+from tests.e2e.dashboard_page import VIEWPORTS, DashboardOpener
+from tests.e2e.scripted_service import ScriptedService
 
 ROOT = Path(__file__).resolve().parents[2]
 STATIC = ROOT / "src" / "lightninglens" / "app" / "static"
@@ -46,9 +47,7 @@ def browser() -> Iterator[Browser]:
     """A headless Chromium of the system."""
     _need(CHROMIUM, "Chromium")
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=str(CHROMIUM), args=list(CHROMIUM_FLAGS)
-        )
+        chromium = playwright.chromium.launch(executable_path=str(CHROMIUM), args=list(CHROMIUM_FLAGS))
         yield chromium
         chromium.close()
 

@@ -6,17 +6,16 @@ The service behind `dashboard_url` must have channels, past payments, and make n
 from __future__ import annotations
 
 import pytest
-from dashboard_page import PATIENCE_MS, DashboardOpener
 from playwright.sync_api import expect
+
+from tests.e2e.dashboard_page import PATIENCE_MS, DashboardOpener
 
 
 class DashboardChecks:
     """Checks of the first page against any service."""
 
     @pytest.mark.promise("A0.45")
-    def test_the_graph_is_drawn(
-        self, open_page: DashboardOpener, dashboard_url: str, viewport: str
-    ) -> None:
+    def test_the_graph_is_drawn(self, open_page: DashboardOpener, dashboard_url: str, viewport: str) -> None:
         dashboard = open_page(dashboard_url, viewport)
         dashboard.wait_live()
         dashboard.page.wait_for_timeout(500)
@@ -72,9 +71,7 @@ class DashboardChecks:
         dashboard.choose_filter("succeeded")
         expect(dashboard.payments).not_to_contain_text("✕")
 
-    def test_a_keyboard_reaches_everything(
-        self, open_page: DashboardOpener, dashboard_url: str
-    ) -> None:
+    def test_a_keyboard_reaches_everything(self, open_page: DashboardOpener, dashboard_url: str) -> None:
         dashboard = open_page(dashboard_url)
         dashboard.wait_live()
         dashboard.press("j", "j", "k")

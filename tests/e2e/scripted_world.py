@@ -151,9 +151,7 @@ class ScriptedWorld:
         amount_msat = int(self.random.lognormvariate(17.6, 1.1))
         return self.pay(sender, receiver, amount_msat, self.random.choice(PURPOSES))
 
-    def pay(
-        self, sender: str, receiver: str, amount_msat: int, description: str
-    ) -> tuple[list[Json], Json]:
+    def pay(self, sender: str, receiver: str, amount_msat: int, description: str) -> tuple[list[Json], Json]:
         """Pay along the shortest route; it fails where a balance is too small."""
         self.total += 1
         route = self._shortest(node_id(sender), node_id(receiver))
@@ -170,9 +168,7 @@ class ScriptedWorld:
         cycle = [node_id(name) for name in ("lnd-alice", "lnd-eve", "lnd-bob", "lnd-alice")]
         route = [self._between(first, second) for first, second in itertools.pairwise(cycle)]
         steps = list(zip(cycle, route, strict=False))
-        payment = self._payment(
-            "rebalance", "lnd-alice", "lnd-alice", amount_msat, "Circular rebalance", steps
-        )
+        payment = self._payment("rebalance", "lnd-alice", "lnd-alice", amount_msat, "Circular rebalance", steps)
         changed = self._carry(payment, steps)
         self.rebalances += 1
         if payment["succeeded"]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
-from dashboard_checks import DashboardChecks
-from dashboard_page import PATIENCE_MS, DashboardOpener
 from playwright.sync_api import expect
-from scripted_service import ScriptedService
+
+from tests.e2e.dashboard_checks import DashboardChecks
+from tests.e2e.dashboard_page import PATIENCE_MS, DashboardOpener
+from tests.e2e.scripted_service import ScriptedService
 
 pytestmark = pytest.mark.browser
 
@@ -32,9 +33,7 @@ def test_a_failure_is_told_in_words_and_found(
     expect(dashboard.payments).to_contain_text("TEMPORARY_CHANNEL_FAILURE · INSUFFICIENT_BALANCE")
 
 
-def test_missed_updates_are_asked_for_and_applied_once(
-    open_page: DashboardOpener, scripted: ScriptedService
-) -> None:
+def test_missed_updates_are_asked_for_and_applied_once(open_page: DashboardOpener, scripted: ScriptedService) -> None:
     dashboard = open_page(scripted.url)
     dashboard.wait_live()
     scripted.step()
@@ -44,9 +43,7 @@ def test_missed_updates_are_asked_for_and_applied_once(
     scripted.step(3)
     dashboard.restore_connection()
     newest = scripted.world.payments[-1]["payment_id"]
-    expect(dashboard.payment_buttons.first).to_have_attribute(
-        "data-payment-row", str(newest), timeout=PATIENCE_MS
-    )
+    expect(dashboard.payment_buttons.first).to_have_attribute("data-payment-row", str(newest), timeout=PATIENCE_MS)
     assert scripted.paths[-1] == "/ws?session=session-1&since=1"
     expect(dashboard.payment_buttons).to_have_count(len(scripted.world.payments))
 
@@ -65,23 +62,17 @@ def test_a_restarted_service_is_taken_over_from_its_snapshot(
     expect(dashboard.payment_buttons).to_have_count(len(scripted.world.payments))
 
 
-def test_a_gap_that_cannot_be_filled_leads_to_a_snapshot(
-    open_page: DashboardOpener, scripted: ScriptedService
-) -> None:
+def test_a_gap_that_cannot_be_filled_leads_to_a_snapshot(open_page: DashboardOpener, scripted: ScriptedService) -> None:
     dashboard = open_page(scripted.url)
     dashboard.wait_live()
     scripted.skip_numbers(5)
     scripted.step()
     newest = scripted.world.payments[-1]["payment_id"]
-    expect(dashboard.payment_buttons.first).to_have_attribute(
-        "data-payment-row", str(newest), timeout=PATIENCE_MS
-    )
+    expect(dashboard.payment_buttons.first).to_have_attribute("data-payment-row", str(newest), timeout=PATIENCE_MS)
     dashboard.wait_live()
 
 
-def test_a_message_that_cannot_be_read_does_no_harm(
-    open_page: DashboardOpener, scripted: ScriptedService
-) -> None:
+def test_a_message_that_cannot_be_read_does_no_harm(open_page: DashboardOpener, scripted: ScriptedService) -> None:
     dashboard = open_page(scripted.url)
     dashboard.wait_live()
     rows = dashboard.channel_buttons.count()
@@ -91,9 +82,7 @@ def test_a_message_that_cannot_be_read_does_no_harm(
     expect(dashboard.channel_buttons).to_have_count(rows)
 
 
-def test_hostile_text_stays_text(
-    open_page: DashboardOpener, scripted: ScriptedService, viewport: str
-) -> None:
+def test_hostile_text_stays_text(open_page: DashboardOpener, scripted: ScriptedService, viewport: str) -> None:
     scripted.world.name = "<img src=x onerror=alert(1)>"
     dashboard = open_page(scripted.url, viewport)
     dashboard.wait_live()
@@ -105,9 +94,7 @@ def test_hostile_text_stays_text(
     assert dashboard.overflow_px() <= 0
 
 
-def test_the_viewpoint_turns_channels_round(
-    open_page: DashboardOpener, scripted: ScriptedService
-) -> None:
+def test_the_viewpoint_turns_channels_round(open_page: DashboardOpener, scripted: ScriptedService) -> None:
     dashboard = open_page(scripted.url)
     dashboard.wait_live()
     dashboard.page.get_by_label("seen from").select_option("lnd-bob")
@@ -126,15 +113,11 @@ def test_columns_sort_both_ways(open_page: DashboardOpener, scripted: ScriptedSe
     expect(first).to_have_attribute("data-channel-row", "103x1x0")
     fee.click()
     expect(first).to_have_attribute("data-channel-row", "109x1x0")
-    expect(dashboard.page.get_by_role("columnheader", name="ppm")).to_have_attribute(
-        "aria-sort", "descending"
-    )
+    expect(dashboard.page.get_by_role("columnheader", name="ppm")).to_have_attribute("aria-sort", "descending")
 
 
 @pytest.mark.promise("A0.45")
-def test_a_click_on_the_graph_selects_the_channel(
-    open_page: DashboardOpener, scripted: ScriptedService
-) -> None:
+def test_a_click_on_the_graph_selects_the_channel(open_page: DashboardOpener, scripted: ScriptedService) -> None:
     dashboard = open_page(scripted.url)
     dashboard.wait_live()
     dashboard.page.wait_for_timeout(500)
@@ -153,18 +136,14 @@ def test_a_click_on_the_graph_selects_the_channel(
     expect(dashboard.panel).to_contain_text("lnd-dave – lnd-eve")
 
 
-def test_an_empty_world_says_what_comes(
-    open_page: DashboardOpener, scripted: ScriptedService
-) -> None:
+def test_an_empty_world_says_what_comes(open_page: DashboardOpener, scripted: ScriptedService) -> None:
     scripted.world.payments.clear()
     dashboard = open_page(scripted.url)
     dashboard.wait_live()
     expect(dashboard.page.get_by_text("No payments yet.")).to_be_visible()
 
 
-def test_a_service_that_refuses_is_told_with_the_remedy(
-    open_page: DashboardOpener, scripted: ScriptedService
-) -> None:
+def test_a_service_that_refuses_is_told_with_the_remedy(open_page: DashboardOpener, scripted: ScriptedService) -> None:
     scripted.accepting = False
     dashboard = open_page(scripted.url)
     dashboard.tolerate("WebSocket connection to")
@@ -178,6 +157,4 @@ def test_messages_follow_the_contract(scripted: ScriptedService) -> None:
     for channel in snapshot["network"]["channels"]:
         held = channel["node1_local_msat"] + channel["node2_local_msat"]
         overhead_sat = channel["commit_fee_sat"] + 660
-        assert held + channel["unsettled_msat"] + overhead_sat * 1000 == (
-            channel["capacity_sat"] * 1000
-        )
+        assert held + channel["unsettled_msat"] + overhead_sat * 1000 == (channel["capacity_sat"] * 1000)

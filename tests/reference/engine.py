@@ -16,9 +16,17 @@ from lightninglens.core.channels import ChannelPolicy
 from lightninglens.core.graph import NetworkGraph
 from lightninglens.core.htlc import (
     FailureCode as Code,
+)
+from lightninglens.core.htlc import (
     FailureDetail as Detail,
+)
+from lightninglens.core.htlc import (
     HtlcEventKind as Kind,
+)
+from lightninglens.core.htlc import (
     HtlcEventType as Type,
+)
+from lightninglens.core.htlc import (
     HtlcOutcome as Outcome,
 )
 from tests.reference import rng

@@ -153,7 +153,7 @@ def _pop(labels: Any, heap: Any, size: Any) -> Any:
             child = slot * _ARITY + 1
             if child >= size:
                 break
-            best = child
+            best: Any = child
             for other in range(child + 1, min(child + _ARITY, size)):
                 if _before(labels, heap[other], heap[best]):
                     best = other

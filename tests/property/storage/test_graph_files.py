@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import zstandard
-from gossip_messages import Store, small_store
-from graphs import FIXTURES, differences
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from tests.support.gossip_messages import Store, small_store
+from tests.support.graphs import FIXTURES, differences
 
 from lightninglens.core.channels import ChannelPolicy
 from lightninglens.core.errors import DataError

@@ -2,9 +2,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from graphs import FIXTURES, mainnet
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support.graphs import FIXTURES, mainnet
 
 from lightninglens.analytics.components import strong_components
 from lightninglens.analytics.graph_stats import Distribution, describe

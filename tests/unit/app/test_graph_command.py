@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from graphs import FIXTURES, differences
+from tests.support.graphs import FIXTURES, differences
 
 from lightninglens.app.cli.main import main
 from lightninglens.app.graph_source import load_graph

@@ -6,10 +6,10 @@ import sys
 import coincurve
 import numpy as np
 import pytest
-from graphs import ROOT, differences, mainnet
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from tests.support.graphs import ROOT, differences, mainnet
 
 from lightninglens.analytics.graph_stats import GraphStatistics, describe
 from lightninglens.core.errors import ConfigError

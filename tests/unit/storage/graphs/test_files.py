@@ -12,8 +12,8 @@ from typing import Any
 import polars as pl
 import pytest
 import zstandard
-from gossip_messages import small_store
-from graphs import FIXTURES, differences
+from tests.support.gossip_messages import small_store
+from tests.support.graphs import FIXTURES, differences
 
 from lightninglens.core.errors import ConfigError, DataError
 from lightninglens.storage.files.graphs import (

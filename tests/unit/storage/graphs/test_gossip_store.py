@@ -2,7 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gossip_messages import (
+from tests.support.gossip_messages import (
     ALICE,
     BOB,
     CAROL,

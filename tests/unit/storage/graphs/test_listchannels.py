@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from graphs import FIXTURES, differences
+from tests.support.graphs import FIXTURES, differences
 
 from lightninglens.core.errors import DataError
 from lightninglens.core.units import MAX_MONEY_MSAT

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import orjson
 import pytest
-from graphs import FIXTURES, differences, mainnet
+from tests.support.graphs import FIXTURES, differences, mainnet
 
 from lightninglens.core.channels import ChannelPolicy
 from lightninglens.core.errors import DataError
