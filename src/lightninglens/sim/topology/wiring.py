@@ -33,8 +33,6 @@ def degree_sequence(nodes: int, channels: int) -> NDArray[np.int64]:
     """
     levels = (np.arange(nodes) + 0.5) / nodes
     shape = np.expm1(np.interp(levels, fit.DEGREE_LEVELS, np.log(np.array(fit.DEGREE_QUANTILES, np.float64))))
-    if not shape.any():  # two or three nodes: all at the lowest level
-        shape[:] = 1.0
     cap = max(fit.DEGREE_QUANTILES[-1] * (nodes / fit.NODES) ** _HUB_POWER, 4 * channels / nodes, 2.0)
     low, high = 0.0, 2.0
     while (1 + np.minimum(high * shape, cap)).sum() < 2 * channels and high < 2.0**40:

@@ -371,6 +371,14 @@ def test_other_versions_of_parquet_are_refused(tmp_path: Path, metadata: dict[st
     assert problem in altered(tmp_path, lambda frame: frame, metadata)
 
 
+def test_what_the_parquet_decoder_refuses_is_a_data_error(tmp_path: Path) -> None:
+    path, whole = written(tmp_path)
+    footer = len(whole) - 8 - int.from_bytes(whole[-8:-4], "little")
+    unsealed = bytearray(whole[: footer - 40] + whole[footer:])
+    unsealed[footer - 40 : footer - 30] = b"\xff" * 10
+    assert "not readable as Parquet" in refusal(path, _sealed(bytes(unsealed)))
+
+
 def test_too_many_rows_are_refused_before_they_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, whole = written(tmp_path)
     monkeypatch.setattr(columns, "MAX_CHANNELS", 1)

@@ -76,10 +76,8 @@ def field(rows: Sequence[dict[str, Any]], key: str, place: Place, *, default: ob
     try:
         return [row[key] for row in rows]
     except KeyError:
-        for position, row in enumerate(rows):
-            if key not in row:
-                raise DataError(f"the field {key} is missing", where=place(position)) from None
-        raise
+        position = next(position for position, row in enumerate(rows) if key not in row)
+        raise DataError(f"the field {key} is missing", where=place(position)) from None
 
 
 def integers(values: Sequence[Any], bounds: Bounds, place: Place) -> NDArray[np.int64]:
@@ -259,12 +257,10 @@ def _rows(
     try:
         first, second = (np.fromiter(map(index.__getitem__, side), np.int32, len(side)) for side in ends)
     except KeyError:
-        for row, pair in enumerate(zip(*ends, strict=True)):
-            for node in pair:
-                if node not in index:
-                    problem = f"channel {_name(ids, row)} names node {node}, which is not among the nodes"
-                    raise DataError(problem, where=place(row)) from None
-        raise
+        pairs = enumerate(zip(*ends, strict=True))
+        row, node = next((row, node) for row, pair in pairs for node in pair if node not in index)
+        problem = f"channel {_name(ids, row)} names node {node}, which is not among the nodes"
+        raise DataError(problem, where=place(row)) from None
     return first, second
 
 
