@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numba as nb
+import numpy as np
 import platformdirs
 
 _PACKAGE = Path(__file__).parents[1]
@@ -34,6 +35,8 @@ def cache_directory() -> Path:
 
 if not nb.config.CACHE_DIR:
     nb.config.CACHE_DIR = str(cache_directory())
+if nb.config.DISABLE_JIT:
+    np.seterr(over="ignore")  # hashes wrap around on purpose; machine code does so without a warning
 
 
 def kernel(function: _F) -> _F:
