@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.reference.channels import ANCHORS_MSAT, Channel, Htlc
+from tests.reference.networks import build_graph
 
 from lightninglens.sim import _channels
 from lightninglens.sim.state import make_network
-from tests.reference.channels import ANCHORS_MSAT, Channel, Htlc
-from tests.reference.networks import build_graph
 
 AMOUNTS = st.one_of(
     st.sampled_from([1, 353_999, 354_000, 1_000_000]), st.integers(1, 900_000_000), st.just(-1), st.just(-2)

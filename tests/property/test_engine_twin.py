@@ -5,12 +5,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from tests.reference import networks
+from tests.reference.engine import AttemptRow, HtlcRow, Request, Simulator, World
 
 from lightninglens.core.graph import NetworkGraph
 from lightninglens.sim.balances import BalanceModel, draw_openers, initial_balances
 from lightninglens.sim.engine import Engine, EngineConfig, Harvest, PaymentRequests
-from tests.reference import networks
-from tests.reference.engine import AttemptRow, HtlcRow, Request, Simulator, World
 
 START_NS = 1_700_000_000 * 10**9
 SECOND_NS = 10**9
@@ -18,6 +18,7 @@ SECOND_NS = 10**9
 
 def columns(requests: Sequence[Request]) -> PaymentRequests:
     """Return what the engine takes for these requests."""
+
     def column(values: Sequence[int | None], dtype: type[np.generic]) -> np.ndarray:  # type: ignore[type-arg]
         return np.array([-1 if value is None else value for value in values], dtype)
 

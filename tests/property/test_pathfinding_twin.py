@@ -4,12 +4,13 @@ import random
 
 import numpy as np
 import pytest
+from tests.reference import mission_control, networks, pathfinding
 
 from lightninglens.core.graph import NetworkGraph
 from lightninglens.core.htlc import FailureCode, HtlcOutcome
 from lightninglens.routing import NoRoute, PathFinder, Route, RouteQuery
-from lightninglens.routing.state import NEVER_NS, Estimator, MissionControl as Memory
-from tests.reference import mission_control, networks, pathfinding
+from lightninglens.routing.state import NEVER_NS, Estimator
+from lightninglens.routing.state import MissionControl as Memory
 
 HEIGHT = 800_000
 CODES = [code for code in FailureCode if code != FailureCode.NONE]

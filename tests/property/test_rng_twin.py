@@ -4,10 +4,11 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.reference import rng
 
 from lightninglens.core.rng import Stream, normals, philox, standard_normal, uniform, uniforms
-from tests.reference import rng
 
 SEEDS = st.integers(0, 2**64 - 1)
 ENTITIES = st.integers(0, 2**32 - 1)

@@ -16,9 +16,17 @@ from lightninglens.core.channels import ChannelPolicy
 from lightninglens.core.graph import NetworkGraph
 from lightninglens.core.htlc import (
     FailureCode as Code,
+)
+from lightninglens.core.htlc import (
     FailureDetail as Detail,
+)
+from lightninglens.core.htlc import (
     HtlcEventKind as Kind,
+)
+from lightninglens.core.htlc import (
     HtlcEventType as Type,
+)
+from lightninglens.core.htlc import (
     HtlcOutcome as Outcome,
 )
 from tests.reference import rng
@@ -213,9 +221,7 @@ class Simulator:
 
     def _delay(self, attempt: Attempt, step: int) -> int:
         payment = attempt.payment
-        z = rng.standard_normal(
-            self.world.seed, payment.payment_id, HOP_DELAY_STREAM, payment.attempts * 128 + step
-        )
+        z = rng.standard_normal(self.world.seed, payment.payment_id, HOP_DELAY_STREAM, payment.attempts * 128 + step)
         return int(self.world.delay_median_ns * math.exp(self.world.delay_sigma * z)) + 1
 
     @property
@@ -378,10 +384,7 @@ class Simulator:
         asked = leaving.direction
         if asked == arriving.direction ^ 1:
             return asked, Code.TEMPORARY_CHANNEL_FAILURE, Detail.CIRCULAR_ROUTE
-        links = [
-            edge.direction
-            for edge in self.view.incoming[self.target[asked]][self.source[asked]]
-        ]
+        links = [edge.direction for edge in self.view.incoming[self.target[asked]][self.source[asked]]]
         errors = {link: self._check(arriving, leaving, link) for link in sorted(links)}
         passing = [link for link, error in errors.items() if error is None]
         if not passing:

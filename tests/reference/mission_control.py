@@ -67,9 +67,7 @@ class State:
             if current.fail_time is not None and result.amt >= current.fail_amt:
                 current = replace(current, fail_amt=result.amt + 1)
         else:
-            recent = (
-                current.fail_time is not None and timestamp - current.fail_time < self.min_failure_relax_interval
-            )
+            recent = current.fail_time is not None and timestamp - current.fail_time < self.min_failure_relax_interval
             if result.amt > current.fail_amt and recent:
                 return
             current = replace(current, fail_time=timestamp, fail_amt=result.amt)
@@ -180,9 +178,7 @@ class MissionControl:
         self.config = config or AprioriConfig()
         self.state = state or State()
 
-    def report(
-        self, nodes: list[int], amounts: list[int], code: Code, source: int, now: int
-    ) -> bool:
+    def report(self, nodes: list[int], amounts: list[int], code: Code, source: int, now: int) -> bool:
         """Take in how an attempt ended (applyPaymentResult); return True when the payment must end."""
         result = Interpretation(nodes=nodes, amounts=amounts)
         if code == Code.NONE:
@@ -209,9 +205,7 @@ class MissionControl:
         node = self._node_probability(now, results, amt, capacity_msat)
         return self._calculate(now, results, node, to_node, amt)
 
-    def _node_probability(
-        self, now: int, results: dict[int, TimedPairResult], amt: int, capacity_msat: int
-    ) -> float:
+    def _node_probability(self, now: int, results: dict[int, TimedPairResult], amt: int, capacity_msat: int) -> float:
         config = self.config
         apriori = config.apriori_hop_probability * capacity_factor(amt, capacity_msat, config.capacity_fraction)
         if config.apriori_weight == 1 or not results:
@@ -226,9 +220,7 @@ class MissionControl:
                 weight += self._weight(now - result.fail_time)
         return total / weight
 
-    def _calculate(
-        self, now: int, results: dict[int, TimedPairResult], node: float, to_node: int, amt: int
-    ) -> float:
+    def _calculate(self, now: int, results: dict[int, TimedPairResult], node: float, to_node: int, amt: int) -> float:
         if to_node not in results:
             return node
         last = results[to_node]

@@ -179,11 +179,11 @@ class Hop:
     expiry: int
 
 
-class NoPath(Exception):  # noqa: N818 - named after LND's errNoPathFound
+class NoPath(Exception):
     """There is no path."""
 
 
-class InsufficientBalance(Exception):  # noqa: N818 - named after LND's errInsufficientBalance
+class InsufficientBalance(Exception):
     """The sender's channels together cannot carry the amount."""
 
 

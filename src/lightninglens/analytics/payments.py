@@ -81,7 +81,7 @@ def summarise_payments(
     )
 
 
-def _mean(values: NDArray[np.generic]) -> float | None:
+def _mean(values: NDArray[np.bool_] | NDArray[np.integer]) -> float | None:
     return float(np.mean(values)) if len(values) else None
 
 

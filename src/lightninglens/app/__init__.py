@@ -1,0 +1,4 @@
+"""The composition root: configuration, command line, service, feed, dashboard.
+
+Depends on everything; nothing depends on it.
+"""

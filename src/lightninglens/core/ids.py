@@ -10,7 +10,7 @@ NodeId = NewType("NodeId", str)
 """A compressed secp256k1 point as 66 lower-case hex digits."""
 
 _NODE_ID = re.compile(r"0[23][0-9a-f]{64}")
-_SCID_TEXT = re.compile(r"(\d{1,8})[x:](\d{1,8})[x:](\d{1,5})")
+_SCID_TEXT = re.compile(r"(\d{1,8})[x:](\d{1,8})[x:](\d{1,5})", re.ASCII)
 _MAX_BLOCK = 2**24 - 1
 _MAX_TX_INDEX = 2**24 - 1
 _MAX_OUTPUT = 2**16 - 1

@@ -9,7 +9,7 @@ kernel modules, so an update compiles anew, and a second start does not.
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numba as nb
 import numpy as np
@@ -33,13 +33,13 @@ def cache_directory() -> Path:
     return Path(platformdirs.user_cache_dir("lightninglens")) / "kernels" / _fingerprint()
 
 
-if not nb.config.CACHE_DIR:
-    nb.config.CACHE_DIR = str(cache_directory())
-if nb.config.DISABLE_JIT:
+_settings: Any = nb.config
+if not _settings.CACHE_DIR:
+    _settings.CACHE_DIR = str(cache_directory())
+if _settings.DISABLE_JIT:
     np.seterr(over="ignore")  # hashes wrap around on purpose; machine code does so without a warning
 
 
 def kernel(function: _F) -> _F:
     """Compile a function of arrays and scalars; it takes no objects and raises nothing."""
-    compiled: _F = nb.njit(cache=True, error_model="numpy", nogil=True)(function)
-    return compiled
+    return cast("_F", nb.njit(cache=True, error_model="numpy", nogil=True)(function))

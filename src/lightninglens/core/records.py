@@ -5,10 +5,10 @@ from enum import StrEnum
 from typing import ClassVar
 
 from lightninglens.core.ids import ChannelId, NodeId
-from lightninglens.core.units import Msat, UnixNs
+from lightninglens.core.units import MAX_MONEY_MSAT, Msat, UnixNs
 
-STRICT: dict[str, str] = {"extra": "forbid"}
-"""How a record is read at the edge: a key that is not in the format is an error."""
+STRICT: dict[str, object] = {"extra": "forbid", "strict": True}
+"""How a record is read at the edge: a key that is not in the format is an error, and so is a wrong type."""
 
 PLAN_FORMAT = "lightninglens/plan/1"
 JOURNAL_FORMAT = "lightninglens/journal/1"
@@ -18,7 +18,7 @@ JOURNAL_FORMAT = "lightninglens/journal/1"
 class Interval:
     """An expected value with the bounds of its 80 % interval, in msat."""
 
-    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
     low_msat: int
     expected_msat: int
@@ -33,7 +33,7 @@ class RebalanceChange:
     nothing else, which is why a change names both channels.
     """
 
-    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
     node_id: NodeId
     outgoing_channel_id: ChannelId
@@ -46,12 +46,21 @@ class RebalanceChange:
     confidence: float | None = None
     expected_gain: Interval | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse what no channel could carry; raises ValueError."""
+        if not 0 < self.amount_msat <= MAX_MONEY_MSAT:
+            raise ValueError(f"a rebalance of {self.amount_msat} msat is none: it must be above 0 and below all money")
+        if not 0 <= self.max_fee_msat <= MAX_MONEY_MSAT:
+            raise ValueError(f"a fee limit of {self.max_fee_msat} msat is none")
+        if self.outgoing_channel_id == self.incoming_channel_id:
+            raise ValueError(f"{self.outgoing_channel_id} cannot be both the way out and the way in")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """An immutable list of changes that somebody decided and nobody has yet done."""
 
-    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
     format: str = PLAN_FORMAT
     plan_id: str
@@ -76,7 +85,7 @@ class JournalState(StrEnum):
 class JournalRecord:
     """One step of one change, in the order in which it happened."""
 
-    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
     format: str = JOURNAL_FORMAT
     sequence: int

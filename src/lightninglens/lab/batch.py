@@ -28,6 +28,7 @@ from lightninglens.storage.files.tables import (
     ATTEMPTS,
     CHANNEL_STATES,
     HTLC_EVENTS,
+    NODES,
     PAYMENTS,
     names_of,
 )
@@ -62,7 +63,6 @@ def run_scenario(
     opener_side: NDArray[np.int8] | None = None,
     progress: Progress = lambda _done, _total: None,
     stopped: Callable[[], bool] = lambda: False,
-    report: Callable[[PaymentSummary, tuple[Depletion, ...], runs.Manifest], bytes] | None = None,
 ) -> RunResult:
     """Run a scenario and write the run to `directory`.
 
@@ -93,8 +93,7 @@ def run_scenario(
         peak_rss_mb=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
         machine=f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}",
     )
-    extra = {} if report is None else {"report.html": report(summary, levels, manifest)}
-    written = runs.write_run(directory, manifest, _tables(simulation, payments, collected), timings, extra)
+    written = runs.write_run(directory, manifest, _tables(simulation, payments, collected), timings)
     return RunResult(
         manifest=written,
         summary=summary,
@@ -141,14 +140,11 @@ def _versions() -> dict[str, str]:
 
 def _payments(harvests: list[Harvest]) -> FinishedPayments:
     """Join the harvests' payments, by id."""
-    joined = FinishedPayments(
-        *(
-            np.concatenate([getattr(harvest.payments, name) for harvest in harvests])
-            for name in FinishedPayments._fields
-        )
+    joined = FinishedPayments._make(
+        np.concatenate([getattr(harvest.payments, name) for harvest in harvests]) for name in FinishedPayments._fields
     )
     order = np.argsort(joined.payment_id, kind="stable")
-    return FinishedPayments(*(column[order] for column in joined))
+    return FinishedPayments._make(column[order] for column in joined)
 
 
 def _summary(payments: FinishedPayments) -> PaymentSummary:
@@ -170,6 +166,7 @@ def _depletion(simulation: Simulation, snapshot: Snapshot) -> Depletion:
 def _tables(simulation: Simulation, payments: FinishedPayments, collected: _Collected) -> list[runs.TableData]:
     naming = _Naming(simulation.graph)
     return [
+        runs.TableData(name="nodes", table=NODES, columns=_node_columns(simulation.graph)),
         runs.TableData(name="payments", table=PAYMENTS, columns=_payment_columns(naming, payments)),
         runs.TableData(name="attempts", table=ATTEMPTS, columns=_attempt_columns(naming, collected.harvests)),
         runs.TableData(name="htlc_events", table=HTLC_EVENTS, columns=_htlc_columns(naming, collected.harvests)),
@@ -198,6 +195,14 @@ class _Naming:
             return np.zeros(len(directions), np.uint64)
         rows = np.maximum(directions, 0) // 2
         return np.where(directions >= 0, self.graph.channel_ids[rows], np.uint64(0))
+
+
+def _node_columns(graph: NetworkGraph) -> dict[str, NDArray[np.generic] | pl.Series]:
+    return {
+        "row": np.arange(graph.node_count),
+        "node_id": pl.Series(list(graph.node_ids), dtype=pl.String),
+        "alias": pl.Series(list(graph.aliases), dtype=pl.String),
+    }
 
 
 def _payment_columns(naming: _Naming, payments: FinishedPayments) -> dict[str, NDArray[np.generic] | pl.Series]:

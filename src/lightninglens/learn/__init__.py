@@ -1,0 +1,4 @@
+"""Features, training, online learners, prediction and calibration of confidence.
+
+Pure; depends on control and below.
+"""

@@ -28,11 +28,7 @@ def find_entry(memory: Any, sender: Any, from_node: Any, to_node: Any) -> Any:
         entry = memory.table[slot]
         if entry < 0:
             return np.int32(-1)
-        if (
-            memory.sender[entry] == sender
-            and memory.from_node[entry] == from_node
-            and memory.to_node[entry] == to_node
-        ):
+        if memory.sender[entry] == sender and memory.from_node[entry] == from_node and memory.to_node[entry] == to_node:
             return entry
         slot = (slot + np.uint64(1)) & mask
 
@@ -124,9 +120,7 @@ def fail_all_of_node(memory: Any, sender: Any, node: Any, now: Any) -> None:
 
 
 @kernel
-def grant_second_chance(
-    memory: Any, estimator: Any, sender: Any, from_node: Any, to_node: Any, now: Any
-) -> Any:
+def grant_second_chance(memory: Any, estimator: Any, sender: Any, from_node: Any, to_node: Any, now: Any) -> Any:
     """Say whether a pair may fail on its policy once more (requestSecondChance)."""
     entry = claim_entry(memory, sender, from_node, to_node)
     last = memory.second_chance_ns[entry]

@@ -153,7 +153,7 @@ def _pop(labels: Any, heap: Any, size: Any) -> Any:
             child = slot * _ARITY + 1
             if child >= size:
                 break
-            best = child
+            best: Any = child
             for other in range(child + 1, min(child + _ARITY, size)):
                 if _before(labels, heap[other], heap[best]):
                     best = other
@@ -173,8 +173,8 @@ def local_limits(view: Any, channels: Any, sender: Any, outgoing: Any) -> Any:
 
     `channels.spendable_msat` is per direction; `outgoing` restricts to one direction, -1 to none.
     """
-    greatest = np.int64(0)
-    total = np.int64(0)
+    greatest: Any = np.int64(0)
+    total: Any = np.int64(0)
     for row in range(channels.first_out[sender], channels.first_out[sender + 1]):
         direction = channels.out_direction[row]
         if view.position[direction] < 0 or (outgoing >= 0 and direction != outgoing):
@@ -194,12 +194,10 @@ def bandwidth_msat(channels: Any, direction: Any) -> Any:
 
 
 @kernel
-def _pick_own(
-    edges: Any, channels: Any, first: Any, end: Any, outgoing: Any, received: Any, next_fee: Any
-) -> Any:
+def _pick_own(edges: Any, channels: Any, first: Any, end: Any, outgoing: Any, received: Any, next_fee: Any) -> Any:
     """Return the row of the sender's own channel with the most bandwidth, -1 when none serves (getEdgeLocal)."""
-    best = np.int64(-1)
-    best_bandwidth = np.int64(0)
+    best: Any = np.int64(-1)
+    best_bandwidth: Any = np.int64(0)
     for row in range(first, end):
         edge = edges[row]
         amount = received
@@ -221,10 +219,10 @@ def _pick_parallel(edges: Any, first: Any, end: Any, received: Any, next_fee: An
     Of the usable ones the dearest, with the longest time lock and the greatest
     capacity of any, since the node may forward over whichever it likes.
     """
-    best = np.int64(-1)
-    best_fee = -_INFINITY
-    longest = np.int64(0)
-    largest = np.int64(0)
+    best: Any = np.int64(-1)
+    best_fee: Any = -_INFINITY
+    longest: Any = np.int64(0)
+    largest: Any = np.int64(0)
     for row in range(first, end):
         edge = edges[row]
         inbound = np.int64(0)
@@ -326,9 +324,7 @@ def _run(view: Any, scratch: Any, memory: Any, estimator: Any, channels: Any, qu
                 continue  # worse already if the hop were certain
 
             if own or label.history_generation == generation:
-                hop = pair_probability(
-                    memory, scratch, estimator, sender, source, node, amount, capacity, query.now
-                )
+                hop = pair_probability(memory, scratch, estimator, sender, source, node, amount, capacity, query.now)
             else:
                 hop = hop_probability * capacity_factor(amount, capacity, fraction)
             probability = at_probability * hop
@@ -337,8 +333,7 @@ def _run(view: Any, scratch: Any, memory: Any, estimator: Any, channels: Any, qu
             exact = np.float64(weight) + cost / probability
             distance = np.int64(exact) if exact < 4.6e18 else _INFINITY
             if known and (
-                distance > label.distance
-                or (distance == label.distance and probability <= label.probability)
+                distance > label.distance or (distance == label.distance and probability <= label.probability)
             ):
                 continue
             reached = labels[sender]

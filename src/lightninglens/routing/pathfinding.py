@@ -153,9 +153,7 @@ class PathFinder:
             return NoRoute(outcome=_OUTCOMES[int(status)])
         return self._read_route(query.sender)
 
-    def report(
-        self, route: Route, *, now_ns: int, code: FailureCode = FailureCode.NONE, reported_by: int = 0
-    ) -> bool:
+    def report(self, route: Route, *, now_ns: int, code: FailureCode = FailureCode.NONE, reported_by: int = 0) -> bool:
         """Tell the sender's memory how an attempt ended; return True when the payment is over.
 
         `reported_by` is the position on the route of the node that failed it, 0 being the sender.

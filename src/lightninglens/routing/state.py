@@ -5,7 +5,7 @@ node it ends at and within that by the node it starts at, because the search
 runs backwards and treats parallel channels as one edge.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,8 @@ NEVER_NS = np.int64(-(2**62))
 MAX_HOPS = 27
 """More hops than fit an onion of 1,300 bytes, whatever the amounts."""
 
-def record_type(fields: list[tuple[str, type[np.generic]]]) -> np.dtype[np.record]:
+
+def record_type(fields: list[tuple[str, type[np.generic]]]) -> np.dtype[Any]:
     """Return a row type whose fields are attributes, compiled or not, aligned as in C."""
     return np.dtype((np.record, np.dtype(fields, align=True)))
 

@@ -158,8 +158,17 @@ def _height(parameters: Any, now: Any) -> Any:
 
 @kernel
 def _log_htlc(
-    queues: Any, network: Any, attempts: Any, slot: Any, hop: Any, node: Any, kind: Any, event_type: Any, now: Any,
-    code: Any, detail: Any,
+    queues: Any,
+    network: Any,
+    attempts: Any,
+    slot: Any,
+    hop: Any,
+    node: Any,
+    kind: Any,
+    event_type: Any,
+    now: Any,
+    code: Any,
+    detail: Any,
 ) -> None:
     """Write what node number `hop` of the route sees, if it is observed.
 
@@ -193,8 +202,15 @@ def _log_htlc(
 
 @kernel
 def check_forward(
-    own: Any, enforced: Any, incoming: Any, outgoing: Any, amount_in: Any, amount_out: Any, cltv_in: Any,
-    cltv_out: Any, height: Any,
+    own: Any,
+    enforced: Any,
+    incoming: Any,
+    outgoing: Any,
+    amount_in: Any,
+    amount_out: Any,
+    cltv_in: Any,
+    cltv_out: Any,
+    height: Any,
 ) -> Any:
     """Return (code, detail) of forwarding over one link, NONE when it would pass (CheckHtlcForward)."""
     if not own.active[outgoing // 2]:
@@ -321,8 +337,18 @@ def _log_attempt(queues: Any, payments: Any, attempts: Any, slot: Any, now: Any)
 
 @kernel
 def _close_attempt(
-    queues: Any, network: Any, payments: Any, attempts: Any, view: Any, enforced: Any, memory: Any, estimator: Any,
-    slot: Any, now: Any, nodes: Any, pairs: Any,
+    queues: Any,
+    network: Any,
+    payments: Any,
+    attempts: Any,
+    view: Any,
+    enforced: Any,
+    memory: Any,
+    estimator: Any,
+    slot: Any,
+    now: Any,
+    nodes: Any,
+    pairs: Any,
 ) -> Any:
     """Log an attempt that is over, let the sender learn from it, free its slot; return True when the payment ends."""
     payment = attempts.payment[slot]
@@ -335,8 +361,16 @@ def _close_attempt(
     if _carries_policy(code, attempts.detail[slot]):
         _tell_senders(view, enforced, attempts.failed_direction[slot])
     over = report_result(
-        memory, estimator, payments.sender[payment], nodes, attempts.amount_msat[slot], hops, code,
-        np.int64(attempts.failed_index[slot]), now, pairs,
+        memory,
+        estimator,
+        payments.sender[payment],
+        nodes,
+        attempts.amount_msat[slot],
+        hops,
+        code,
+        np.int64(attempts.failed_index[slot]),
+        now,
+        pairs,
     )
     queues.free_attempts[queues.counters[_FREE_ATTEMPTS]] = slot
     queues.counters[_FREE_ATTEMPTS] += 1
@@ -372,8 +406,18 @@ def _tell_senders(view: Any, enforced: Any, direction: Any) -> None:
 
 @kernel
 def _try_payment(
-    queues: Any, network: Any, own: Any, parameters: Any, payments: Any, attempts: Any, view: Any, scratch: Any,
-    memory: Any, estimator: Any, payment: Any, now: Any,
+    queues: Any,
+    network: Any,
+    own: Any,
+    parameters: Any,
+    payments: Any,
+    attempts: Any,
+    view: Any,
+    scratch: Any,
+    memory: Any,
+    estimator: Any,
+    payment: Any,
+    now: Any,
 ) -> None:
     """Search a route for a payment and send its first HTLC, or end the payment."""
     if now - payments.start_ns[payment] > parameters.timeout_ns:
@@ -382,10 +426,23 @@ def _try_payment(
     slot = queues.free_attempts[queues.counters[_FREE_ATTEMPTS] - 1]
     routes = RouteColumns(attempts.direction, attempts.amount_msat, attempts.cltv_blocks, attempts.hops)
     status = find_route(
-        view, scratch, memory, estimator, own, np.int64(payments.sender[payment]),
-        np.int64(payments.receiver[payment]), payments.amount_msat[payment], payments.fee_limit_msat[payment],
-        _height(parameters, now), parameters.final_delta_blocks, parameters.cltv_limit_blocks,
-        np.int64(payments.outgoing[payment]), np.int64(payments.last_hop[payment]), now, routes, slot,
+        view,
+        scratch,
+        memory,
+        estimator,
+        own,
+        np.int64(payments.sender[payment]),
+        np.int64(payments.receiver[payment]),
+        payments.amount_msat[payment],
+        payments.fee_limit_msat[payment],
+        _height(parameters, now),
+        parameters.final_delta_blocks,
+        parameters.cltv_limit_blocks,
+        np.int64(payments.outgoing[payment]),
+        np.int64(payments.last_hop[payment]),
+        now,
+        routes,
+        slot,
     )
     if status != FOUND:
         outcome = _NO_ROUTE
@@ -419,16 +476,34 @@ def _offer(
         network, own, parameters.commit_feerate_sat_per_kw, direction, attempts.amount_msat[slot, hop]
     )
     _log_htlc(
-        queues, network, attempts, slot, hop, network.source[direction], _FORWARD_EVENT,
-        _SENT if hop == 0 else _FORWARDED, now, 0, 0,
+        queues,
+        network,
+        attempts,
+        slot,
+        hop,
+        network.source[direction],
+        _FORWARD_EVENT,
+        _SENT if hop == 0 else _FORWARDED,
+        now,
+        0,
+        0,
     )
     schedule(queues, now + _delay_ns(parameters, payments, attempts, slot, 2 * hop), _ARRIVE, slot, hop)
 
 
 @kernel
 def _arrive(
-    queues: Any, network: Any, own: Any, enforced: Any, parameters: Any, payments: Any, attempts: Any, view: Any,
-    slot: Any, hop: Any, now: Any,
+    queues: Any,
+    network: Any,
+    own: Any,
+    enforced: Any,
+    parameters: Any,
+    payments: Any,
+    attempts: Any,
+    view: Any,
+    slot: Any,
+    hop: Any,
+    now: Any,
 ) -> None:
     """HTLC number `hop` has reached the next node: it settles there, is forwarded, or fails."""
     node = network.target[attempts.direction[slot, hop]]
@@ -436,9 +511,7 @@ def _arrive(
         _log_htlc(queues, network, attempts, slot, hop + 1, node, _SETTLE_EVENT, _RECEIVED, now, 0, 0)
         _return(queues, parameters, payments, attempts, slot, hop, now, _SETTLE)
         return
-    direction, code, detail = _choose_link(
-        own, enforced, view, parameters, payments, attempts, slot, hop + 1, now
-    )
+    direction, code, detail = _choose_link(own, enforced, view, parameters, payments, attempts, slot, hop + 1, now)
     if code == _NONE:
         attempts.direction[slot, hop + 1] = direction
         _offer(queues, network, own, parameters, payments, attempts, slot, hop + 1, now)
@@ -463,8 +536,16 @@ def _return(
 
 @kernel
 def _come_back(
-    queues: Any, network: Any, own: Any, parameters: Any, payments: Any, attempts: Any, slot: Any, hop: Any,
-    now: Any, settled: Any,
+    queues: Any,
+    network: Any,
+    own: Any,
+    parameters: Any,
+    payments: Any,
+    attempts: Any,
+    slot: Any,
+    hop: Any,
+    now: Any,
+    settled: Any,
 ) -> Any:
     """HTLC number `hop` is resolved at the node that offered it; return True when that is the sender."""
     direction = attempts.direction[slot, hop]
@@ -472,8 +553,17 @@ def _come_back(
         network, own, parameters.commit_feerate_sat_per_kw, direction, attempts.amount_msat[slot, hop], settled
     )
     _log_htlc(
-        queues, network, attempts, slot, hop, network.source[direction],
-        _SETTLE_EVENT if settled else _FORWARD_FAIL_EVENT, _SENT if hop == 0 else _FORWARDED, now, 0, 0,
+        queues,
+        network,
+        attempts,
+        slot,
+        hop,
+        network.source[direction],
+        _SETTLE_EVENT if settled else _FORWARD_FAIL_EVENT,
+        _SENT if hop == 0 else _FORWARDED,
+        now,
+        0,
+        0,
     )
     if hop == 0:
         return True
@@ -496,8 +586,21 @@ def _has_room(queues: Any, memory: Any) -> Any:
 
 @kernel
 def run(
-    queues: Any, network: Any, own: Any, enforced: Any, parameters: Any, payments: Any, attempts: Any, view: Any,
-    scratch: Any, memory: Any, estimator: Any, nodes: Any, pairs: Any, until_ns: Any, most_events: Any,
+    queues: Any,
+    network: Any,
+    own: Any,
+    enforced: Any,
+    parameters: Any,
+    payments: Any,
+    attempts: Any,
+    view: Any,
+    scratch: Any,
+    memory: Any,
+    estimator: Any,
+    nodes: Any,
+    pairs: Any,
+    until_ns: Any,
+    most_events: Any,
 ) -> Any:
     """Process events up to and including `until_ns`.
 
@@ -519,14 +622,10 @@ def run(
         queues.counters[_EVENTS] += 1
         queues.counters[_NOW] = now
         if kind == _ARRIVE:
-            _arrive(
-                queues, network, own, enforced, parameters, payments, attempts, view, slot, hop, now
-            )
+            _arrive(queues, network, own, enforced, parameters, payments, attempts, view, slot, hop, now)
         elif kind == _SETTLE or kind == _FAIL:
             settled = kind == _SETTLE
-            if _come_back(
-                queues, network, own, parameters, payments, attempts, slot, hop, now, settled
-            ):
+            if _come_back(queues, network, own, parameters, payments, attempts, slot, hop, now, settled):
                 payment = attempts.payment[slot]
                 payments.failure_code[payment] = attempts.code[slot]
                 payments.failure_detail[payment] = attempts.detail[slot]

@@ -56,21 +56,19 @@ def initial_balances(
     return np.asarray(gross.reshape(-1) * MSAT_PER_SAT, np.int64)
 
 
-def _side0_share(
-    model: BalanceModel, draws: NDArray[np.float64], opener_side: NDArray[np.int8]
-) -> NDArray[np.float64]:
+def _side0_share(model: BalanceModel, draws: NDArray[np.float64], opener_side: NDArray[np.int8]) -> NDArray[np.float64]:
     match model:
         case BalanceModel.UNIFORM:
-            return draws
+            return draws.copy()
         case BalanceModel.BALANCED:
             return np.full(len(draws), 0.5)
         case BalanceModel.OPENER:
-            return np.where(opener_side == 0, 1.0, 0.0)
+            return np.asarray(np.where(opener_side == 0, 1.0, 0.0), np.float64)
         case BalanceModel.BIMODAL:
             # An exponential from whichever end the draw falls on.
             from_low = np.minimum(draws, 1.0 - draws) * 2.0
             distance = np.minimum(-_BIMODAL_SPREAD * np.log1p(-from_low * (1.0 - np.exp(-5.0))), 0.5)
-            return np.where(draws < 0.5, distance, 1.0 - distance)
+            return np.asarray(np.where(draws < 0.5, distance, 1.0 - distance), np.float64)
 
 
 def _per_channel(graph: NetworkGraph, seed: int, stream: Stream) -> NDArray[np.float64]:

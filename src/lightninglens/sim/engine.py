@@ -5,8 +5,8 @@ deterministic: a run is a function of the network, the seed and what is
 submitted, in which order.
 """
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,10 +36,8 @@ from lightninglens.routing.state import (
 )
 from lightninglens.sim import _channels, _events
 from lightninglens.sim.state import (
-    ATTEMPT_ROW,
     DEFAULT_RETRY_DELAY_NS,
     DEFAULT_TIMEOUT_NS,
-    HTLC_ROW,
     Attempts,
     Count,
     EventKind,
@@ -76,7 +74,7 @@ class EngineConfig:
     payment_timeout_ns: int = DEFAULT_TIMEOUT_NS
     """After this no new attempt starts (LND's default for SendPaymentV2)."""
     retry_delay_ns: int = DEFAULT_RETRY_DELAY_NS
-    estimator: Estimator = Estimator()
+    estimator: Estimator = field(default_factory=Estimator)
 
 
 class PaymentRequests(NamedTuple):
@@ -288,20 +286,20 @@ class Engine:
     def harvest(self) -> Harvest:
         """Take what has come out since the last call."""
         self._empty_logs()
-        payments = FinishedPayments(
-            *(
-                np.concatenate([getattr(chunk, name) for chunk in self._payment_chunks])
-                for name in FinishedPayments._fields
-            )
+        payments = FinishedPayments._make(
+            np.concatenate([getattr(chunk, name) for chunk in self._payment_chunks])
+            for name in FinishedPayments._fields
         )
         harvest = Harvest(
             payments,
-            np.concatenate(self._attempt_chunks) if self._attempt_chunks else np.zeros(0, ATTEMPT_ROW),
-            np.concatenate(self._route_chunks) if self._route_chunks else np.zeros(0, np.int32),
-            np.concatenate(self._htlc_chunks) if self._htlc_chunks else np.zeros(0, HTLC_ROW),
+            np.concatenate(self._attempt_chunks),
+            np.concatenate(self._route_chunks),
+            np.concatenate(self._htlc_chunks),
         )
-        for chunks in (self._payment_chunks, self._attempt_chunks, self._route_chunks, self._htlc_chunks):
-            chunks.clear()
+        self._payment_chunks.clear()
+        self._attempt_chunks.clear()
+        self._route_chunks.clear()
+        self._htlc_chunks.clear()
         return harvest
 
     def set_policy(self, direction: int, policy: ChannelPolicy, *, spread_ns: int = 0) -> None:
@@ -332,6 +330,10 @@ class Engine:
         """Return a copy of what is in flight per direction."""
         return self._network.pending_msat.copy()
 
+    def pending_htlcs(self) -> NDArray[np.int64]:
+        """Return how many HTLCs are in flight per channel."""
+        return np.asarray(self._own.pending_htlcs.reshape(-1, 2).sum(axis=1), np.int64)
+
     def spendable_msat(self) -> NDArray[np.int64]:
         """Return a copy of what each direction's owner can send now."""
         return self._own.spendable_msat.copy()
@@ -360,9 +362,7 @@ class Engine:
     def channel_states(self, node: int) -> list[ChannelState]:
         """Return a node's channels as the node itself reports them."""
         local_msat, commit_fees_sat = self.local_msat(), self.commit_fees_sat()
-        return [
-            self._channel_state(direction, local_msat, commit_fees_sat) for direction in self.directions_of(node)
-        ]
+        return [self._channel_state(direction, local_msat, commit_fees_sat) for direction in self.directions_of(node)]
 
     def _channel_state(
         self, direction: int, local_msat: NDArray[np.int64], commit_fees_sat: NDArray[np.int64]
@@ -405,20 +405,16 @@ class Engine:
         counters = self._queues.counters
         finished = self._queues.finished[: counters[Count.FINISHED]]
         self._payment_chunks.append(
-            FinishedPayments(*(getattr(self._payments, name)[finished] for name in FinishedPayments._fields))
+            FinishedPayments._make(getattr(self._payments, name)[finished] for name in FinishedPayments._fields)
         )
         free = counters[Count.FREE_PAYMENTS]
         self._queues.free_payments[free : free + len(finished)] = finished
         counters[Count.FREE_PAYMENTS] = free + len(finished)
-        for chunks, log, count in (
-            (self._attempt_chunks, self._queues.attempt_log, Count.ATTEMPT_LOG),
-            (self._route_chunks, self._queues.route_log, Count.ROUTE_LOG),
-            (self._htlc_chunks, self._queues.htlc_log, Count.HTLC_LOG),
-        ):
-            if counters[count]:
-                chunks.append(log[: counters[count]].copy())  # type: ignore[attr-defined]
+        self._attempt_chunks.append(self._queues.attempt_log[: counters[Count.ATTEMPT_LOG]].copy())
+        self._route_chunks.append(self._queues.route_log[: counters[Count.ROUTE_LOG]].copy())
+        self._htlc_chunks.append(self._queues.htlc_log[: counters[Count.HTLC_LOG]].copy())
+        for count in (Count.FINISHED, Count.ATTEMPT_LOG, Count.ROUTE_LOG, Count.HTLC_LOG):
             counters[count] = 0
-        counters[Count.FINISHED] = 0
 
     def _reserve_heap(self, count: int) -> None:
         used, rows = int(self._queues.counters[Count.HEAP]), len(self._queues.time_ns)
@@ -426,7 +422,9 @@ class Engine:
             return
         size = max(2 * rows, used + count + 8)
         self._queues = self._queues._replace(
-            **{name: _grown(getattr(self._queues, name), size) for name in ("time_ns", "order", "item")}
+            time_ns=_grown(self._queues.time_ns, size),
+            order=_grown(self._queues.order, size),
+            item=_grown(self._queues.item, size),
         )
 
     def _reserve_payments(self, count: int) -> None:
@@ -436,16 +434,16 @@ class Engine:
         if free >= count:
             return
         size = max(2 * slots, slots + count - free)
-        self._payments = Payments(*(_grown(column, size) for column in self._payments))
+        self._payments = Payments._make(_grown(column, size) for column in self._payments)
         self._queues = _with_free_slots(self._queues, "free_payments", Count.FREE_PAYMENTS, slots, size)
 
     def _grow_attempts(self) -> None:
         slots = len(self._attempts.hops)
-        self._attempts = Attempts(*(_grown(column, 2 * slots) for column in self._attempts))
+        self._attempts = Attempts._make(_grown(column, 2 * slots) for column in self._attempts)
         self._queues = _with_free_slots(self._queues, "free_attempts", Count.FREE_ATTEMPTS, slots, 2 * slots)
 
 
-def _grown(column: NDArray[np.generic], size: int) -> NDArray[np.generic]:
+def _grown(column: NDArray[Any], size: int) -> NDArray[Any]:
     grown = np.zeros((size, *column.shape[1:]), column.dtype)
     grown[: len(column)] = column
     return grown
@@ -458,4 +456,5 @@ def _with_free_slots(queues: Queues, field: str, count: Count, slots: int, size:
     free[:added] = np.arange(size - 1, slots - 1, -1)
     free[added : added + left] = getattr(queues, field)[:left]
     queues.counters[count] = left + added
-    return queues._replace(**{field: free})
+    replaced: dict[str, Any] = {field: free}
+    return queues._replace(**replaced)

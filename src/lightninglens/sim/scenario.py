@@ -24,7 +24,7 @@ class GraphKind(StrEnum):
 class GraphSource:
     """The network of a scenario. A file is named by its content, so that it cannot change unnoticed."""
 
-    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
     kind: GraphKind
     nodes: int = 0
@@ -39,7 +39,7 @@ class GraphSource:
 class WorldSettings:
     """How the simulated world behaves."""
 
-    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
     commit_feerate_sat_per_kw: int = 2_500
     hop_delay_median_ms: float = 250.0
@@ -54,7 +54,7 @@ class WorldSettings:
 class Scenario:
     """Network, balances, demand, world and seed of one run."""
 
-    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
     format: str = SCENARIO_FORMAT
     name: str

@@ -40,9 +40,7 @@ class Step:
 class Simulation:
     """One run of a scenario, in steps that a caller may stop after any of."""
 
-    def __init__(
-        self, scenario: Scenario, graph: NetworkGraph, *, opener_side: NDArray[np.int8] | None = None
-    ) -> None:
+    def __init__(self, scenario: Scenario, graph: NetworkGraph, *, opener_side: NDArray[np.int8] | None = None) -> None:
         """Prepare the run; `opener_side` is known for the lab and drawn otherwise.
 
         Raises ValueError when an observed node is not in the graph.

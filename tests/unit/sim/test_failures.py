@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.reference.networks import Channel, build_graph, plain_policy
 
 from lightninglens.core.channels import ChannelPolicy
 from lightninglens.core.htlc import (
@@ -19,7 +20,6 @@ from lightninglens.routing.state import build_own_channels
 from lightninglens.sim import _events
 from lightninglens.sim.engine import FOREVER_NS, Engine, EngineConfig, Harvest, PaymentRequests
 from lightninglens.sim.state import make_enforced
-from tests.reference.networks import Channel, build_graph, plain_policy
 
 pytestmark = pytest.mark.kernel
 

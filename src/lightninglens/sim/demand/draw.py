@@ -33,7 +33,13 @@ class Intents(NamedTuple):
 
 
 def draw_intents(
-    model: DemandModel | UniformDemand, graph: NetworkGraph, *, seed: int, start_ns: int, end_ns: int, origin_ns: int = 0
+    model: DemandModel | UniformDemand,
+    graph: NetworkGraph,
+    *,
+    seed: int,
+    start_ns: int,
+    end_ns: int,
+    origin_ns: int = 0,
 ) -> Intents:
     """Return the intents with origin + start <= time < origin + end; times count from `origin_ns`.
 
@@ -67,7 +73,7 @@ def first_intents(
             model, graph, seed=seed, start_ns=origin_ns, end_ns=origin_ns + window, origin_ns=origin_ns
         )
         if len(intents.start_ns) >= count:
-            return Intents(*(column[:count] for column in intents))
+            return Intents._make(column[:count] for column in intents)
         window *= 2
 
 
@@ -102,8 +108,8 @@ class _Endpoints(NamedTuple):
 def _endpoints(model: DemandModel, graph: NetworkGraph, seed: int) -> _Endpoints:
     usable = graph.usable()
     capacity = np.repeat(graph.capacity_sat, 2)[usable].astype(np.float64)
-    out_sat = np.bincount(graph.sources()[usable], weights=capacity, minlength=graph.node_count)
-    in_sat = np.bincount(graph.targets()[usable], weights=capacity, minlength=graph.node_count)
+    out_sat = np.bincount(graph.sources()[usable], capacity, graph.node_count).astype(np.float64)
+    in_sat = np.bincount(graph.targets()[usable], capacity, graph.node_count).astype(np.float64)
     senders, receivers = np.flatnonzero(out_sat), np.flatnonzero(in_sat)
     receiver_weights = in_sat[receivers] ** model.receiver_exponent
     # Gumbel keys: the greatest are a sample without replacement, by weight.
@@ -167,7 +173,8 @@ def _draw_cell(model: DemandModel, ends: _Endpoints, seed: int, origin_ns: int, 
 
 def _pick(weights: NDArray[np.float64], draws: NDArray[np.float64]) -> NDArray[np.int64]:
     cumulative = np.cumsum(weights)
-    return np.minimum(np.searchsorted(cumulative, draws * cumulative[-1], side="right"), len(weights) - 1)
+    rows = np.searchsorted(cumulative, draws * cumulative[-1], side="right")
+    return np.asarray(np.minimum(rows, len(weights) - 1), np.int64)
 
 
 def _draw_receivers(
@@ -192,9 +199,7 @@ def _draw_receivers(
     return receiver
 
 
-def _draw_amounts(
-    model: DemandModel, seed: int, count: int, start: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _draw_amounts(model: DemandModel, seed: int, count: int, start: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     tag = _pick(
         np.array([purpose.weight for purpose in PURPOSES]),
         uniforms(seed, 0, Stream.AMOUNT_COMPONENT, count, start=start),
@@ -253,9 +258,9 @@ def _joined(parts: list[Intents]) -> Intents:
     if not parts:
         empty = np.zeros(0, np.int64)
         return Intents(empty, empty.astype(np.int32), empty.astype(np.int32), empty, empty.astype(np.int32))
-    return Intents(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+    return Intents._make(np.concatenate(columns) for columns in zip(*parts, strict=True))
 
 
 def _between(intents: Intents, start_ns: int, end_ns: int) -> Intents:
     kept = (intents.start_ns >= start_ns) & (intents.start_ns < end_ns)
-    return Intents(*(column[kept] for column in intents))
+    return Intents._make(column[kept] for column in intents)

@@ -49,7 +49,7 @@ class DemandModel:
     follows the time of day.
     """
 
-    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
     kind: Literal["roles"] = "roles"
     payments_per_hour: float = 7_200.0
@@ -79,7 +79,7 @@ class UniformDemand:
     are far below the channels' size, so that hardly anything ever fails.
     """
 
-    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
     kind: Literal["uniform"] = "uniform"
     least_amount_sat: int = 500

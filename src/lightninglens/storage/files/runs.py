@@ -29,7 +29,7 @@ MANIFEST = "manifest.json"
 class GraphFacts:
     """Which graph a run was made on."""
 
-    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
     nodes: int
     channels: int
@@ -41,7 +41,7 @@ class GraphFacts:
 class FileFacts:
     """One file of a run."""
 
-    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
     format: str
     rows: int
@@ -52,7 +52,7 @@ class FileFacts:
 class Manifest:
     """What a run is, and the hashes that prove it unchanged."""
 
-    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
     format: str = RUN_FORMAT
     scenario: Scenario
@@ -93,13 +93,8 @@ def check_target(directory: Path) -> None:
         raise DataError("this directory holds other things; name a new one for the run", where=str(directory))
 
 
-def write_run(
-    directory: Path, manifest: Manifest, tables: list[TableData], timings: Timings, extra: dict[str, bytes]
-) -> Manifest:
-    """Write a run, replacing an earlier one there, and return its manifest with the files' hashes.
-
-    `extra` are further files, such as a report; they are not hashed.
-    """
+def write_run(directory: Path, manifest: Manifest, tables: list[TableData], timings: Timings) -> Manifest:
+    """Write a run, replacing an earlier one there, and return its manifest with the files' hashes."""
     check_target(directory)
     directory.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{directory.name}.", dir=directory.parent) as name:
@@ -118,8 +113,6 @@ def write_run(
             files=files,
         )
         (made / "timings.json").write_bytes(to_json(timings))
-        for file_name, content in extra.items():
-            (made / file_name).write_bytes(content)
         (made / MANIFEST).write_bytes(to_json(whole))
         if directory.exists():
             shutil.rmtree(directory)
@@ -132,6 +125,11 @@ def read_manifest(directory: Path) -> Manifest:
     if not (directory / MANIFEST).is_file():
         raise DataError(f"there is no {MANIFEST} here, so this is no run", where=str(directory))
     return read_record(Manifest, directory / MANIFEST)
+
+
+def read_timings(directory: Path) -> Timings:
+    """Read how long a run took; raises DataError."""
+    return read_record(Timings, directory / "timings.json")
 
 
 def read_run_table(directory: Path, manifest: Manifest, name: str, table: Table) -> pl.DataFrame:

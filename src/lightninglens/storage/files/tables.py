@@ -115,6 +115,16 @@ HTLC_EVENTS = Table(
     ),
 )
 
+NODES = Table(
+    format="lightninglens/run/nodes/1",
+    meaning="The graph's nodes, by row: who the rows in `route_nodes` are.",
+    columns=_columns(
+        ("row", _SMALL, "position in the graph"),
+        ("node_id", _TEXT, "compressed public key, hex"),
+        ("alias", _TEXT, "as announced; chosen by its owner, so show it as text only"),
+    ),
+)
+
 CHANNEL_STATES = Table(
     format="lightninglens/run/channel-states/1",
     meaning="Snapshots of channels: one row per channel and moment.",
@@ -133,7 +143,7 @@ CHANNEL_STATES = Table(
     ),
 )
 
-TABLES = (PAYMENTS, ATTEMPTS, HTLC_EVENTS, CHANNEL_STATES)
+TABLES = (PAYMENTS, ATTEMPTS, HTLC_EVENTS, CHANNEL_STATES, NODES)
 
 
 def write_table(table: Table, columns: dict[str, NDArray[np.generic] | pl.Series], path: Path) -> int:

@@ -1,0 +1,28 @@
+"""`lens stop`: end a running lab."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lightninglens.app.cli.framework import invocation, new_app
+
+app = new_app(help="End a running lab cleanly.")
+
+
+@app.command(epilog="Example: lens stop --data-dir ~/experiment")
+def stop(
+    ctx: typer.Context,
+    *,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Data directory of the lab; otherwise the configured one.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
+) -> None:
+    """End a running lab cleanly, and wait until it has ended (10 seconds at most)."""
+    from lightninglens.app.running import stop_running
+
+    settings = invocation(ctx).start({"data.dir": data_dir}).settings
+    outcome = stop_running(settings.data.dir)
+    typer.echo(json.dumps({"outcome": outcome}) if as_json else outcome)

@@ -1,0 +1,148 @@
+"""`lens up`: the lab with its feed, its recording and its dashboard."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lightninglens.app.cli.framework import invocation, new_app
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lightninglens.app.runtime import ServiceOptions
+    from lightninglens.app.settings import Settings
+    from lightninglens.app.world import World
+
+app = new_app(help="Run the lab: simulated network, feed, dashboard.")
+
+
+class Topology(StrEnum):
+    """Which channels the lab has."""
+
+    BUILT = "built"
+    DRAWN = "drawn"
+
+
+class Opening(StrEnum):
+    """Who holds a new channel's money."""
+
+    OPENER = "opener"
+    BALANCED = "balanced"
+
+
+class Demand(StrEnum):
+    """What is paid."""
+
+    ROLES = "roles"
+    UNIFORM = "uniform"
+
+
+@app.command(epilog="Example: lens up --speed 10 --baseline-every 600")
+def up(
+    ctx: typer.Context,
+    *,
+    graph: Annotated[Path | None, typer.Option(help="Graph file to simulate; otherwise the five-node lab.")] = None,
+    speed: Annotated[float | None, typer.Option(help="Simulated seconds per real second.")] = None,
+    seed: Annotated[int | None, typer.Option(help="The same seed gives the same payments.")] = None,
+    duration: Annotated[float | None, typer.Option(help="Simulated seconds to run; 0 is for ever.")] = None,
+    topology: Annotated[Topology | None, typer.Option(help="The lab's channels: as built (7) or drawn (6).")] = None,
+    opening: Annotated[Opening | None, typer.Option(help="The lab's money: with the opener, or half each.")] = None,
+    demand: Annotated[Demand | None, typer.Option(help="Nodes with habits, or 500 to 3000 sat at random.")] = None,
+    baseline_every: Annotated[
+        float | None, typer.Option(help="Simulated seconds between baseline rebalances; 0 turns them off.")
+    ] = None,
+    snapshot_every: Annotated[
+        float | None, typer.Option(help="Simulated seconds between snapshots; 0 turns them off.")
+    ] = None,
+    port: Annotated[int | None, typer.Option(help="Port of dashboard and API.")] = None,
+    feed_port: Annotated[int | None, typer.Option(help="Port of the raw feed.")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Where recordings, journal and token are kept.")] = None,
+    headless: Annotated[bool, typer.Option("--headless", help="No dashboard and no live display.")] = False,
+    no_feed: Annotated[bool, typer.Option("--no-feed", help="No raw feed.")] = False,
+    no_record: Annotated[bool, typer.Option("--no-record", help="No raw recording on disk.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print events and the closing statistics as JSON.")] = False,
+) -> None:
+    """Run a simulated network in real time, until Ctrl-C or the end of its duration."""
+    import asyncio
+
+    from lightninglens.app.cli.console import run_on_console
+
+    overrides = {
+        "lab.speed": speed,
+        "lab.seed": seed,
+        "lab.duration_s": duration,
+        "lab.topology": topology and topology.value,
+        "lab.opening": opening and opening.value,
+        "lab.demand": demand and demand.value,
+        "lab.baseline_rebalance_s": baseline_every,
+        "lab.snapshot_s": snapshot_every,
+        "service.port": port,
+        "feed.port": feed_port,
+        "data.dir": data_dir,
+    }
+    settings = invocation(ctx).start(overrides).settings
+    options = service_options(settings, headless=headless, feed=not no_feed, record=not no_record)
+    build = world_builder(settings, graph)
+    asyncio.run(
+        run_on_console(
+            options,
+            build,
+            live=not headless,
+            as_json=as_json,
+            every_payments=settings.lab.statistics_every_payments,
+        )
+    )
+
+
+def service_options(settings: "Settings", *, headless: bool, feed: bool, record: bool) -> "ServiceOptions":
+    """Return the service's options for these settings."""
+    from lightninglens.app.feed import FeedOptions
+    from lightninglens.app.lab import LabOptions
+    from lightninglens.app.runtime import ServiceOptions
+
+    return ServiceOptions(
+        data_dir=settings.data.dir,
+        host=settings.service.host,
+        port=settings.service.port,
+        token_file=settings.service.token_file,
+        dashboard=not headless,
+        feed_host=settings.feed.host,
+        feed=FeedOptions(
+            port=settings.feed.port, service_port=settings.service.port, max_clients=settings.feed.max_clients
+        )
+        if feed
+        else None,
+        record=record,
+        min_confidence=settings.feed.min_confidence,
+        budget_sat_per_day=settings.feed.budget_sat_per_day,
+        lab=LabOptions(
+            speed=settings.lab.speed,
+            duration_s=settings.lab.duration_s,
+            baseline_rebalance_s=settings.lab.baseline_rebalance_s,
+            snapshot_s=settings.lab.snapshot_s,
+        ),
+    )
+
+
+def world_builder(settings: "Settings", graph: Path | None) -> "Callable[[], World]":
+    """Return what builds the world; a graph file is read, and found wrong, when it runs."""
+    from lightninglens.app.world import WorldOptions, build_from_graph, build_lab
+
+    options = WorldOptions(
+        topology=settings.lab.topology,
+        opening=settings.lab.opening,
+        capacity_sat=settings.lab.capacity_sat,
+        demand=settings.lab.demand,
+        seed=settings.lab.seed,
+    )
+
+    def build() -> "World":
+        if graph is None:
+            return build_lab(options)
+        from lightninglens.storage.files.graphs import read_graph
+
+        return build_from_graph(read_graph(graph).graph, graph.name, options)
+
+    return build

@@ -1,0 +1,209 @@
+"""Turning what the engine's columns say into the records that the service publishes."""
+
+from collections import deque
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightninglens.app.events import Channel, Network, Node, Payment, PaymentFailure, Policy, Stats, WorldAdvanced
+from lightninglens.app.layout import positions
+from lightninglens.app.world import World
+from lightninglens.core.channels import ChannelPolicy
+from lightninglens.core.htlc import FailureCode, FailureDetail, HtlcOutcome
+from lightninglens.core.units import NS_PER_MS
+from lightninglens.sim.demand import DESCRIPTIONS
+from lightninglens.sim.engine import REBALANCE, Engine, FinishedPayments, Harvest
+
+KEPT_PAYMENTS = 1_000
+REBALANCE_DESCRIPTION = "Circular rebalance"
+
+
+class Observer:
+    """Keeps the newest state of the network in the form in which it is shown.
+
+    Its methods that take the engine must be called while that stands still.
+    """
+
+    def __init__(self, world: World, *, speed: float) -> None:
+        self._world = world
+        self._graph = world.graph
+        self._speed = speed
+        self._node_ids = [str(node_id) for node_id in world.graph.node_ids]
+        self._channel_ids = [str(world.graph.channel_id(row)) for row in range(world.graph.channel_count)]
+        self._routes: dict[int, NDArray[np.int32]] = {}
+        self._totals = dict.fromkeys(
+            ("payments", "succeeded", "volume_msat", "fees_msat", "rebalances", "rebalanced_msat", "cost_msat"), 0
+        )
+        self._state = _columns(world.engine)
+        self._channels = [self._channel(world.engine, row) for row in range(self._graph.channel_count)]
+        self.nodes = self._nodes()
+        self.payments: deque[Payment] = deque(maxlen=KEPT_PAYMENTS)
+        """The newest payments, oldest first."""
+        self.stats = self._stats(world.engine.now_ns)
+
+    def network(self) -> Network:
+        """Return the network as it was last seen."""
+        return Network(name=self._world.name, mode="simulated", nodes=self.nodes, channels=tuple(self._channels))
+
+    def channels(self) -> tuple[Channel, ...]:
+        """Return all channels as they were last seen."""
+        return tuple(self._channels)
+
+    def absorb(self, harvest: Harvest, engine: Engine) -> WorldAdvanced:
+        """Take in what came out of the engine and return what is new."""
+        self._remember_routes(harvest)
+        payments = tuple(self._payment(harvest.payments, row) for row in range(len(harvest.payments.payment_id)))
+        self.payments.extend(payments)
+        self._count(payments)
+        changed = self._changed_channels(engine)
+        self.stats = self._stats(engine.now_ns)
+        return WorldAdvanced(payments=payments, channels=changed, stats=self.stats)
+
+    def _remember_routes(self, harvest: Harvest) -> None:
+        start = 0
+        for payment_id, hops in zip(
+            harvest.attempts["payment_id"].tolist(), harvest.attempts["hops"].tolist(), strict=True
+        ):
+            self._routes[payment_id] = harvest.routes[start : start + hops]
+            start += hops
+
+    def _payment(self, payments: FinishedPayments, row: int) -> Payment:
+        payment_id = int(payments.payment_id[row])
+        sender, receiver = int(payments.sender[row]), int(payments.receiver[row])
+        route = self._routes.pop(payment_id, np.zeros(0, np.int32)).tolist()
+        outcome = HtlcOutcome(int(payments.outcome[row]))
+        is_rebalance = payments.kind[row] == REBALANCE
+        start_ns = int(payments.start_ns[row])
+        return Payment(
+            payment_id=payment_id,
+            kind="rebalance" if is_rebalance else "payment",
+            started_ms=start_ns // NS_PER_MS,
+            duration_ms=(int(payments.end_ns[row]) - start_ns) // NS_PER_MS,
+            sender_id=self._node_ids[sender],
+            receiver_id=self._node_ids[receiver],
+            sender_name=self._world.names[sender],
+            receiver_name=self._world.names[receiver],
+            amount_msat=int(payments.amount_msat[row]),
+            fee_msat=int(payments.fee_msat[row]),
+            succeeded=outcome is HtlcOutcome.SUCCEEDED,
+            outcome=outcome.name,
+            failure=self._failure(payments, row, outcome),
+            attempts=int(payments.attempts[row]),
+            route_channel_ids=tuple(self._channel_ids[direction // 2] for direction in route),
+            route_node_ids=self._nodes_along(route),
+            description=REBALANCE_DESCRIPTION if is_rebalance else DESCRIPTIONS[int(payments.tag[row])],
+        )
+
+    def _failure(self, payments: FinishedPayments, row: int, outcome: HtlcOutcome) -> PaymentFailure | None:
+        code = FailureCode(int(payments.failure_code[row]))
+        if outcome is HtlcOutcome.SUCCEEDED or code is FailureCode.NONE:
+            return None
+        direction = int(payments.failure_direction[row])
+        return PaymentFailure(
+            code=code.name,
+            detail=FailureDetail(int(payments.failure_detail[row])).name,
+            channel_id=self._channel_ids[direction // 2] if direction >= 0 else None,
+        )
+
+    def _nodes_along(self, route: list[int]) -> tuple[str, ...]:
+        if not route:
+            return ()
+        ends = (self._graph.node1, self._graph.node2)
+        rows = [int(ends[route[0] % 2][route[0] // 2])]
+        rows += [int(ends[1 - direction % 2][direction // 2]) for direction in route]
+        return tuple(self._node_ids[row] for row in rows)
+
+    def _count(self, payments: Iterable[Payment]) -> None:
+        totals = self._totals
+        for payment in payments:
+            if payment.kind == "payment":
+                totals["payments"] += 1
+                totals["succeeded"] += payment.succeeded
+                totals["volume_msat"] += payment.amount_msat if payment.succeeded else 0
+                totals["fees_msat"] += payment.fee_msat
+            elif payment.succeeded:
+                totals["rebalances"] += 1
+                totals["rebalanced_msat"] += payment.amount_msat
+                totals["cost_msat"] += payment.fee_msat
+
+    def _changed_channels(self, engine: Engine) -> tuple[Channel, ...]:
+        state = _columns(engine)
+        rows = np.flatnonzero((state != self._state).any(axis=0)).tolist()
+        self._state = state
+        for row in rows:
+            self._channels[row] = self._channel(engine, row)
+        return tuple(self._channels[row] for row in rows)
+
+    def _channel(self, engine: Engine, row: int) -> Channel:
+        local1, local2, commit_fee_sat, unsettled_msat, pending = self._state[:, row].tolist()
+        ends = (self._node_ids[self._graph.node1[row]], self._node_ids[self._graph.node2[row]])
+        return Channel(
+            channel_id=self._channel_ids[row],
+            node1_id=ends[0],
+            node2_id=ends[1],
+            capacity_sat=int(self._graph.capacity_sat[row]),
+            node1_local_msat=local1,
+            node2_local_msat=local2,
+            commit_fee_sat=commit_fee_sat,
+            unsettled_msat=unsettled_msat,
+            pending_htlcs=pending,
+            opener_id=ends[int(self._world.opener_side[row])],
+            node1_policy=_policy(engine.policy(2 * row)),
+            node2_policy=_policy(engine.policy(2 * row + 1)),
+        )
+
+    def _nodes(self) -> tuple[Node, ...]:
+        graph = self._graph
+        ends = np.concatenate([graph.node1, graph.node2])
+        capacity = np.zeros(graph.node_count, np.int64)
+        np.add.at(capacity, ends, np.concatenate([graph.capacity_sat, graph.capacity_sat]))
+        counts = np.bincount(ends, minlength=graph.node_count)
+        return tuple(
+            Node(
+                node_id=self._node_ids[row],
+                name=self._world.names[row],
+                x=x,
+                y=y,
+                capacity_sat=int(capacity[row]),
+                channel_count=int(counts[row]),
+            )
+            for row, (x, y) in enumerate(positions(graph, self._world.names))
+        )
+
+    def _stats(self, now_ns: int) -> Stats:
+        totals = self._totals
+        return Stats(
+            world_ms=now_ns // NS_PER_MS,
+            speed=self._speed,
+            payments=totals["payments"],
+            succeeded=totals["succeeded"],
+            success_rate=totals["succeeded"] / totals["payments"] if totals["payments"] else None,
+            volume_msat=totals["volume_msat"],
+            fees_msat=totals["fees_msat"],
+            rebalances=totals["rebalances"],
+            rebalanced_msat=totals["rebalanced_msat"],
+            rebalance_cost_msat=totals["cost_msat"],
+        )
+
+
+def _columns(engine: Engine) -> NDArray[np.int64]:
+    """Return, per channel, both local balances, the commitment fee, what is in flight, and in how many HTLCs."""
+    local = engine.local_msat().reshape(-1, 2)
+    pending = engine.pending_msat().reshape(-1, 2).sum(axis=1)
+    return np.stack([local[:, 0], local[:, 1], engine.commit_fees_sat(), pending, engine.pending_htlcs()])
+
+
+def _policy(policy: ChannelPolicy | None) -> Policy | None:
+    if policy is None:
+        return None
+    return Policy(
+        base_fee_msat=policy.base_fee_msat,
+        fee_rate_ppm=policy.fee_rate_ppm,
+        time_lock_delta_blocks=policy.time_lock_delta_blocks,
+        min_htlc_msat=policy.min_htlc_msat,
+        max_htlc_msat=policy.max_htlc_msat,
+        inbound_base_fee_msat=policy.inbound_base_fee_msat,
+        inbound_fee_rate_ppm=policy.inbound_fee_rate_ppm,
+        disabled=policy.disabled,
+    )

@@ -1,0 +1,174 @@
+"""Raw recording: every message of the feed, as JSON lines on disk.
+
+Format "lightninglens/raw/1": each line is one JSON object with `world_ms`, the
+world's time, and `message`, a message just as the feed sends it. The first line of a file is
+`{"format": "lightninglens/raw/1", "world_ms": ..., "started_ms": ..., "message": {"type": "state_update", ...}}`:
+with all channels and no transactions, so that each file can be read by itself.
+A file that ends within a line was cut off by a crash; that line is to be ignored.
+"""
+
+import asyncio
+import datetime as dt
+import os
+import threading
+import time
+from pathlib import Path
+from typing import BinaryIO
+
+import orjson
+import structlog
+
+from lightninglens.app.bus import Bus, SubscriberDropped
+from lightninglens.app.events import Alert, Event, Network, RebalanceDone, SnapshotTaken, WorldAdvanced
+from lightninglens.app.feed import messages
+from lightninglens.core.clock import Clock
+from lightninglens.core.errors import LensError
+from lightninglens.core.units import NS_PER_MS
+from lightninglens.storage.private import private_directory, private_file
+
+log = structlog.get_logger(__name__)
+
+FORMAT = "lightninglens/raw/1"
+FOLDER = "raw"
+MAX_FILE_BYTES = 64 * 1024 * 1024
+MAX_FILE_S = 3_600.0
+FLUSH_S = 1.0
+_MS_PER_SECOND = 1_000
+
+
+class RawFile:
+    """One file that is being written."""
+
+    def __init__(self, path: Path) -> None:
+        private_directory(path.parent)
+        self._stream: BinaryIO = private_file(path).open("ab", buffering=0)
+        self._written_bytes = 0
+        self._opened_s = time.monotonic()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the next one is due."""
+        return self._written_bytes >= MAX_FILE_BYTES or time.monotonic() - self._opened_s >= MAX_FILE_S
+
+    def write(self, lines: bytes) -> None:
+        """Append lines and hand them to the kernel; raises OSError."""
+        left = memoryview(lines)
+        while left:
+            written = self._stream.write(left)
+            left = left[written:]
+        self._written_bytes += len(lines)
+
+    def close(self) -> None:
+        """Bring everything to the disk and close; raises OSError."""
+        try:
+            os.fsync(self._stream.fileno())
+        finally:
+            self._stream.close()
+
+
+class Recorder:
+    """Records what the bus says, a second at a time; a disk that refuses ends the recording and nothing else."""
+
+    def __init__(self, data_dir: Path, bus: Bus, wall_clock: Clock) -> None:
+        self._folder = data_dir / FOLDER
+        self._bus = bus
+        self._wall_clock = wall_clock
+        self._book = messages.ChannelBook(Network(name="", mode="simulated", nodes=(), channels=()))
+        self._lines: list[bytes] = []
+        self._world_ms = 0
+        self._file: RawFile | None = None
+        self._writing = threading.Lock()
+        self.problem = ""
+        """Why recording has stopped, if it has."""
+
+    async def run(self, network: Network, world_ms: int) -> None:
+        """Record from this state of the network on, until the bus closes."""
+        self._book, self._world_ms = messages.ChannelBook(network), world_ms
+        self._begin_file()
+        news = self._bus.subscribe("recorder")
+        flusher = asyncio.create_task(self._flush_each_second())
+        try:
+            async for event in news:
+                if self.problem:
+                    return
+                self._take(event)
+        except SubscriberDropped as problem:
+            self._stop(str(problem))
+        finally:
+            flusher.cancel()
+            self._bus.unsubscribe(news)
+            # Not in a thread: it must happen even while everything is being cancelled.
+            self._write(b"".join(self._lines), last=True)
+
+    async def _flush_each_second(self) -> None:
+        while not self.problem:
+            await asyncio.sleep(FLUSH_S)
+            lines = b"".join(self._lines)
+            self._lines.clear()
+            full = self._file is not None and self._file.is_full
+            if full:
+                self._begin_file()
+            problem = await asyncio.to_thread(self._write, lines, last=full)
+            if problem:
+                self._stop(problem)
+
+    def _begin_file(self) -> None:
+        """Let the next file begin with all channels as they are now."""
+        state = messages.state_update(self._book.all(), (), self._world_ms)
+        head = {
+            "format": FORMAT,
+            "world_ms": self._world_ms,
+            "started_ms": self._wall_clock.now_ns() // NS_PER_MS,
+            "message": state,
+        }
+        self._lines.append(orjson.dumps(head, option=orjson.OPT_APPEND_NEWLINE))
+
+    def _take(self, event: Event) -> None:
+        match event:
+            case WorldAdvanced():
+                self._world_ms = event.stats.world_ms
+                for payment in event.payments:
+                    self._add(messages.transaction(payment))
+                if event.channels:
+                    self._add(messages.channel_update(self._book.of(self._book.take(event.channels))))
+            case SnapshotTaken():
+                self._world_ms = event.world_ms
+                self._add(messages.channel_update(self._book.all()))
+            case RebalanceDone():
+                self._add(messages.rebalance_result(event))
+            case Alert():
+                self._add({"type": "alert", "data": event})
+
+    def _add(self, message: messages.Message) -> None:
+        line = {"world_ms": self._world_ms, "message": message}
+        self._lines.append(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+
+    def _write(self, lines: bytes, *, last: bool = False) -> str:
+        """Write lines, and close the file after the last of it; return what went wrong, or nothing."""
+        with self._writing:
+            if self.problem:
+                return ""
+            try:
+                if self._file is None and lines:
+                    self._file = RawFile(self._next_path())
+                if self._file is not None:
+                    self._file.write(lines)
+                    if last:
+                        self._file.close()
+                        self._file = None
+            except LensError as problem:
+                return str(problem)
+            except OSError as problem:
+                return f"{self._folder}: {problem.strerror or problem}"
+            return ""
+
+    def _next_path(self) -> Path:
+        now_ms = self._wall_clock.now_ns() // NS_PER_MS
+        moment = dt.datetime.fromtimestamp(now_ms // _MS_PER_SECOND, dt.UTC)
+        return self._folder / f"lab_{moment:%Y%m%dT%H%M%S}{now_ms % _MS_PER_SECOND:03d}Z.jsonl"
+
+    def _stop(self, reason: str) -> None:
+        self.problem = f"recording has stopped, the lab runs on: {reason}"
+        self._lines.clear()
+        log.error("recording has stopped, the lab runs on", reason=reason)
+        self._bus.publish(Alert(level="error", source="recorder", text=self.problem))

@@ -1,0 +1,297 @@
+"""The composition root of the running service: builds every part, runs them together, ends them in order."""
+
+import asyncio
+import contextlib
+import errno
+import os
+import secrets
+import socket
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+import structlog
+import uvicorn
+
+from lightninglens.app.api import create_api
+from lightninglens.app.api.security import TOKEN_FILE, Token
+from lightninglens.app.api.stream import LiveStream
+from lightninglens.app.bus import Bus
+from lightninglens.app.feed import FeedOptions, FeedServer
+from lightninglens.app.lab import Lab, LabOptions
+from lightninglens.app.rebalancing import Rebalancing
+from lightninglens.app.recorder import Recorder
+from lightninglens.app.running import RunningLab, announced
+from lightninglens.app.state import ServiceState
+from lightninglens.app.world import World
+from lightninglens.control.guard import GuardRules
+from lightninglens.core.clock import SystemClock
+from lightninglens.core.errors import LensError
+from lightninglens.core.ids import NodeId
+from lightninglens.core.ports import Journal
+from lightninglens.core.units import NS_PER_MS, UnixNs, to_msat
+from lightninglens.operate.executor import Executor
+from lightninglens.storage.journal import JOURNAL_FILE, SqliteJournal
+from lightninglens.storage.lock import DataDirectoryLock
+
+log = structlog.get_logger(__name__)
+
+KILL_SWITCH_FILE = "stop-rebalancing"
+SHUTDOWN_S = 1.5
+_ANY_FAMILY = socket.AF_UNSPEC
+
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceOptions:
+    """Where the service listens, what it keeps, and what it allows."""
+
+    data_dir: Path
+    host: str = "127.0.0.1"
+    port: int = 3000
+    token_file: Path | None = None
+    dashboard: bool = True
+    feed_host: str = "127.0.0.1"
+    feed: FeedOptions | None = field(default_factory=FeedOptions)
+    """None: no feed."""
+    record: bool = True
+    min_confidence: float = 0.5
+    budget_sat_per_day: int = 10_000
+    lab: LabOptions = field(default_factory=LabOptions)
+
+    @property
+    def url(self) -> str:
+        """Where the dashboard is."""
+        return f"http://{_bracketed(self.host)}:{self.port}/"
+
+
+class Service:
+    """The lab with everything round it, as one process.
+
+    `build` makes the world; it runs in a thread, while the page is already served.
+    """
+
+    def __init__(self, options: ServiceOptions, build: Callable[[], World]) -> None:
+        """Make the parts that need no world; must be called with an event loop running."""
+        self.options = options
+        self._build = build
+        self._stopping = asyncio.Event()
+        self.bus = Bus()
+        self.state = ServiceState(bus=self.bus)
+
+    @property
+    def token_path(self) -> Path:
+        """Where the token is kept."""
+        return self.options.token_file or self.options.data_dir / TOKEN_FILE
+
+    def stop(self) -> None:
+        """Let `run` end cleanly, soon."""
+        self._stopping.set()
+
+    async def run(self, on_listening: Callable[[], None] = lambda: None) -> None:
+        """Run until `stop` is called or the lab's duration is over.
+
+        `on_listening` is called as soon as the page is served. Raises LensError
+        when a port or the data directory is taken, and InvariantError when the
+        simulation cannot be trusted any more.
+        """
+        options = self.options
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(DataDirectoryLock(options.data_dir))
+            web = [stack.enter_context(bound_socket(options.host, options.port, "--port"))]
+            feed = (
+                [stack.enter_context(bound_socket(options.feed_host, options.feed.port, "--feed-port"))]
+                if options.feed
+                else []
+            )
+            token = Token(self.token_path)
+            journal = stack.enter_context(SqliteJournal(options.data_dir / JOURNAL_FILE))
+            system = SystemClock()
+            started = RunningLab(pid=os.getpid(), started_ns=system.now_ns(), url=options.url)
+            stack.enter_context(announced(options.data_dir, started))
+            try:
+                await self._run_parts(web, feed, token, journal, on_listening)
+            except BaseExceptionGroup as problems:
+                raise _first_cause(problems) from None
+
+    async def _run_parts(
+        self,
+        web: list[socket.socket],
+        feed: list[socket.socket],
+        token: Token,
+        journal: Journal,
+        on_listening: Callable[[], None],
+    ) -> None:
+        stream = LiveStream(self.bus)
+        api = create_api(self.state, stream, token, port=self.options.port, dashboard=self.options.dashboard)
+        async with _serving(api, web) as server_failed, asyncio.TaskGroup() as group:
+            on_listening()
+            group.create_task(self.state.keep_alerts())
+            if self.options.feed is not None:
+                feed_server = FeedServer(self.options.feed, self.bus, self.state.wait_until_ready)
+                self.state.feed_clients = lambda: feed_server.client_count
+                feed_task = group.create_task(feed_server.run(feed))
+            else:
+                feed_task = None
+            stopping = group.create_task(self._stopping.wait())
+            lab_task = group.create_task(self._run_lab(journal, stream, group))
+            await asyncio.wait({stopping, lab_task, server_failed}, return_when=asyncio.FIRST_COMPLETED)
+            await self._end(lab_task, feed_task)
+            stopping.cancel()
+
+    async def _run_lab(self, journal: Journal, stream: LiveStream, group: asyncio.TaskGroup) -> None:
+        """Build the world and run it, with those who listen to it, to its end."""
+        world = await _in_daemon_thread(self._build)
+        lab = Lab(world, self.options.lab, self.bus)
+        rebalancing = self._rebalancing(lab, journal)
+
+        async def start_baseline(_now: UnixNs) -> None:
+            group.create_task(rebalancing.run_baseline_quietly())
+
+        lab.every(self.options.lab.baseline_rebalance_s, start_baseline)
+        group.create_task(stream.run(lab.observer))
+        if self.options.record:
+            recorder = Recorder(self.options.data_dir, self.bus, SystemClock())
+            group.create_task(recorder.run(lab.observer.network(), lab.now_ns() // NS_PER_MS))
+        self.state.begin(lab, rebalancing)
+        await asyncio.sleep(0)  # those who listen subscribe before anything happens
+        if not self._stopping.is_set():
+            await lab.run()
+        else:
+            lab.simulated.close()
+
+    def _rebalancing(self, lab: Lab, journal: Journal) -> Rebalancing:
+        graph = lab.world.graph
+        earlier = journal.records()
+        executor = Executor(
+            nodes={NodeId(node_id): lab.simulated.node(row) for row, node_id in enumerate(graph.node_ids)},
+            journal=journal,
+            clock=lab,
+            kill_switch=self.options.data_dir / KILL_SWITCH_FILE,
+            # Earlier records are of worlds that ended with their processes: their money is not this world's.
+            since_sequence=earlier[-1].sequence if earlier else 0,
+        )
+        rules = GuardRules(
+            min_confidence=self.options.min_confidence,
+            budget_msat_per_day=to_msat(self.options.budget_sat_per_day),
+        )
+        return Rebalancing(lab, executor, self.bus, suggestion_rules=rules, run_id=secrets.token_hex(4))
+
+    async def _end(self, lab_task: asyncio.Task[None], feed_task: asyncio.Task[None] | None) -> None:
+        """End the world first, then those who listen, so that each hears all that happened."""
+        if self.state.lab is not None:
+            self.state.lab.stop()
+        else:
+            lab_task.cancel()
+        await asyncio.wait({lab_task}, timeout=SHUTDOWN_S)
+        self.state.phase = "ended"
+        self.bus.close()
+        if self.state.lab is None and feed_task is not None:
+            feed_task.cancel()
+
+
+@contextlib.contextmanager
+def bound_socket(host: str, port: int, option: str) -> Iterator[socket.socket]:
+    """Bind a listening socket; raises LensError with the port and the option that changes it when it is taken."""
+    family = socket.getaddrinfo(host, port, _ANY_FAMILY, socket.SOCK_STREAM)[0][0]
+    try:
+        sock = socket.create_server((host, port), family=family, backlog=128)
+    except OSError as problem:
+        if problem.errno == errno.EADDRINUSE:
+            raise LensError(
+                f"port {port} on {host} is in use; end what uses it, or choose another with {option}"
+            ) from None
+        raise LensError(
+            f"cannot listen on {host} port {port}: {problem.strerror}; choose another with {option}"
+        ) from None
+    with sock:
+        sock.setblocking(False)  # noqa: FBT003 - positional only
+        yield sock
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers: who runs the service decides when it ends."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listening.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@contextlib.asynccontextmanager
+async def _serving(app: object, sockets: list[socket.socket]) -> AsyncIterator[asyncio.Task[None]]:
+    """Serve an application within the block; gives the server's task, which ends early only when it fails."""
+    config = uvicorn.Config(
+        app,  # type: ignore[arg-type]  # FastAPI is an ASGI application
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        ws="websockets-sansio",
+        ws_max_size=65_536,
+        ws_max_queue=4,
+        ws_per_message_deflate=False,
+        server_header=False,
+        proxy_headers=False,
+        h11_max_incomplete_event_size=32_768,
+        timeout_graceful_shutdown=1,
+        limit_concurrency=512,
+    )
+    server = _Server(config)
+    task = asyncio.create_task(server.serve(sockets=sockets))
+    listening = asyncio.create_task(server.listening.wait())
+    try:
+        await asyncio.wait({listening, task}, return_when=asyncio.FIRST_COMPLETED)
+        yield task
+    finally:
+        listening.cancel()
+        server.should_exit = True
+        await task
+
+
+async def _in_daemon_thread(function: Callable[[], _Result]) -> _Result:
+    """Return what a function returns that may take a minute and that nobody waits for when the process ends."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[_Result] = loop.create_future()
+
+    def settle(result: _Result | None, problem: BaseException | None) -> None:
+        if future.done():
+            return
+        if problem is not None:
+            future.set_exception(problem)
+        else:
+            future.set_result(result)  # type: ignore[arg-type]  # there is a result where there is no problem
+
+    def work() -> None:
+        result: _Result | None = None
+        problem: BaseException | None = None
+        try:
+            result = function()
+        except BaseException as caught:  # noqa: BLE001 - handed over to who awaits
+            problem = caught
+        with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+            loop.call_soon_threadsafe(settle, result, problem)
+
+    threading.Thread(target=work, name="build", daemon=True).start()
+    return await future
+
+
+def _first_cause(problems: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the error that made the others: the first that is not itself a group."""
+    problem: BaseException = problems
+    while isinstance(problem, BaseExceptionGroup):
+        problem = problem.exceptions[0]
+    return problem
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

@@ -1,0 +1,259 @@
+"""Nodes of the simulator behind the ports that every world implements.
+
+`SimulatedWorld` owns an engine: whoever paces the world calls `advance`, and
+the adapters of its nodes wait for what they submitted to end. The engine runs in
+a thread of its own, so that a step of a large network never stops the event
+loop; a lock keeps readers out meanwhile.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightninglens.core.channels import ChannelState
+from lightninglens.core.errors import NodeRefused, NodeUnavailable
+from lightninglens.core.graph import NetworkGraph
+from lightninglens.core.htlc import (
+    FailureCode,
+    FailureDetail,
+    HtlcEvent,
+    HtlcEventKind,
+    HtlcEventType,
+    HtlcOutcome,
+)
+from lightninglens.core.ids import ChannelId, NodeId
+from lightninglens.core.ports import NodeInfo
+from lightninglens.core.records import RebalanceChange, RebalanceOutcome
+from lightninglens.core.units import Msat, UnixNs
+from lightninglens.sim.engine import REBALANCE, Engine, Harvest, PaymentRequests
+
+NO_TAG = -1
+MAX_UNREAD_EVENTS = 10_000
+
+_Result = TypeVar("_Result")
+
+
+class SimulatedWorld:
+    """An engine and those who wait for something in it."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._lock = asyncio.Lock()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="engine")
+        self._waiting: dict[int, asyncio.Future[RebalanceOutcome]] = {}
+        self._listeners: dict[int, set[asyncio.Queue[HtlcEvent | None]]] = {}
+        self._open = True
+        self.submitted = asyncio.Event()
+        """Set when an adapter has submitted something, so that whoever paces the world looks again."""
+
+    @property
+    def graph(self) -> NetworkGraph:
+        """The network; it does not change."""
+        return self._engine.graph
+
+    def node(self, row: int) -> "SimulatedNode":
+        """Return the adapter of the node in this row."""
+        return SimulatedNode(self, row)
+
+    async def use(self, question: Callable[[Engine], _Result]) -> _Result:
+        """Return the answer to a quick question about the engine, asked while it stands still."""
+        async with self._lock:
+            self._require_open()
+            return question(self._engine)
+
+    async def advance(self, time_ns: int, *, most_events: int | None = None) -> Harvest:
+        """Let happen what happens up to `time_ns`, tell those who wait, and return what came out."""
+        async with self._lock:
+            self._require_open()
+            loop = asyncio.get_running_loop()
+            harvest = await loop.run_in_executor(self._thread, self._step, time_ns, most_events)
+        self._tell(harvest)
+        return harvest
+
+    async def submit(self, requests: PaymentRequests) -> int:
+        """Schedule payments and return the id of the first."""
+        return await self.use(lambda engine: engine.submit(requests))
+
+    async def rebalance(self, node: int, outgoing: int, last_hop: int, change: RebalanceChange) -> RebalanceOutcome:
+        """Pay from a node to itself, out over one direction and back by one peer, and wait for the end."""
+
+        def start(engine: Engine) -> asyncio.Future[RebalanceOutcome]:
+            payment_id = engine.submit(_circular(engine.now_ns, node, outgoing, last_hop, change))
+            future: asyncio.Future[RebalanceOutcome] = asyncio.get_running_loop().create_future()
+            self._waiting[payment_id] = future
+            return future
+
+        future = await self.use(start)
+        self.submitted.set()
+        return await future
+
+    async def listen(self, node: int) -> AsyncIterator[HtlcEvent]:
+        """Yield a node's HTLC events from now on; raises NodeUnavailable when the reader falls far behind."""
+        queue: asyncio.Queue[HtlcEvent | None] = asyncio.Queue(MAX_UNREAD_EVENTS)
+        await self.use(lambda engine: engine.observe([node]))
+        self._listeners.setdefault(node, set()).add(queue)
+        try:
+            while (event := await queue.get()) is not None:
+                yield event
+                if queue not in self._listeners[node] and queue.empty():
+                    raise NodeUnavailable(f"more than {MAX_UNREAD_EVENTS} HTLC events were left unread")
+        finally:
+            self._listeners[node].discard(queue)
+
+    def close(self) -> None:
+        """End the world: nobody waits any longer."""
+        self._open = False
+        self._thread.shutdown(wait=False)
+        for future in self._waiting.values():
+            if not future.done():
+                future.set_exception(NodeUnavailable("the simulated world has ended; what was under way is unknown"))
+        self._waiting.clear()
+        for queues in self._listeners.values():
+            for queue in queues:
+                if not queue.full():
+                    queue.put_nowait(None)
+
+    def _require_open(self) -> None:
+        if not self._open:
+            raise NodeUnavailable("the simulated world has ended")
+
+    def _step(self, time_ns: int, most_events: int | None) -> Harvest:
+        self._engine.run_until(time_ns, most_events=most_events)
+        return self._engine.harvest()
+
+    def _tell(self, harvest: Harvest) -> None:
+        payments = harvest.payments
+        for row in np.flatnonzero(payments.kind == REBALANCE).tolist():
+            future = self._waiting.pop(int(payments.payment_id[row]), None)
+            if future is not None and not future.done():
+                future.set_result(_outcome(harvest, row))
+        for event in harvest.htlc_events:
+            for queue in list(self._listeners.get(int(event["node"]), ())):
+                if queue.full():
+                    self._listeners[int(event["node"])].discard(queue)
+                else:
+                    queue.put_nowait(_htlc_event(self.graph, event))
+
+
+class SimulatedNode:
+    """One simulated node: implements `core.ports.NodeReader` and `core.ports.Rebalancer`."""
+
+    def __init__(self, world: SimulatedWorld, row: int) -> None:
+        self._world = world
+        self._row = row
+        self.node_id: NodeId = world.graph.node_ids[row]
+
+    async def info(self) -> NodeInfo:
+        """Return who the node is; raises NodeUnavailable once the world has ended."""
+        count, height = await self._world.use(
+            lambda engine: (len(engine.directions_of(self._row)), engine.block_height)
+        )
+        alias = self._world.graph.aliases[self._row]
+        return NodeInfo(node_id=self.node_id, alias=alias, channel_count=count, block_height=height)
+
+    async def channels(self) -> Sequence[ChannelState]:
+        """Return the node's channels as it sees them; raises NodeUnavailable once the world has ended."""
+        return await self._world.use(lambda engine: engine.channel_states(self._row))
+
+    async def graph(self) -> NetworkGraph:
+        """Return the public network."""
+        return await self._world.use(lambda engine: engine.graph)
+
+    def htlc_events(self) -> AsyncIterator[HtlcEvent]:
+        """Yield the node's HTLC events from now on; raises NodeUnavailable when the reader falls far behind."""
+        return self._world.listen(self._row)
+
+    async def rebalance(self, change: RebalanceChange) -> RebalanceOutcome:
+        """Carry out one circular self-payment and return when it is final.
+
+        As with LND, the way back is chosen by its last peer: of several channels
+        with that peer any may carry it.
+
+        Raises:
+            NodeRefused: the change is not of this node, or not a circle over two of its channels.
+            NodeUnavailable: the world ended before the payment did.
+        """
+        if change.node_id != self.node_id:
+            raise NodeRefused(f"the change is for node {change.node_id[:12]}, not for {self.node_id[:12]}")
+        if change.amount_msat <= 0:
+            raise NodeRefused(f"{change.amount_msat} msat is no amount to move")
+        directions = await self._world.use(lambda engine: engine.directions_of(self._row))
+        outgoing = self._find(directions, change.outgoing_channel_id)
+        incoming = self._find(directions, change.incoming_channel_id)
+        targets = self._world.graph.targets()
+        last_hop = int(targets[incoming])
+        if int(targets[outgoing]) == last_hop:
+            raise NodeRefused("out and back over channels with the same peer moves nothing")
+        return await self._world.rebalance(self._row, outgoing, last_hop, change)
+
+    def _find(self, directions: list[int], channel_id: ChannelId) -> int:
+        for direction in directions:
+            if self._world.graph.channel_id(direction // 2) == channel_id:
+                return direction
+        raise NodeRefused(f"the node has no channel {channel_id}")
+
+
+def _circular(now_ns: int, node: int, outgoing: int, last_hop: int, change: RebalanceChange) -> PaymentRequests:
+    return PaymentRequests(
+        start_ns=np.array([now_ns], np.int64),
+        sender=np.array([node], np.int32),
+        receiver=np.array([node], np.int32),
+        amount_msat=np.array([change.amount_msat], np.int64),
+        fee_limit_msat=np.array([change.max_fee_msat], np.int64),
+        kind=np.array([REBALANCE], np.int8),
+        tag=np.array([NO_TAG], np.int32),
+        outgoing=np.array([outgoing], np.int32),
+        last_hop=np.array([last_hop], np.int32),
+    )
+
+
+def _outcome(harvest: Harvest, row: int) -> RebalanceOutcome:
+    payments = harvest.payments
+    outcome = HtlcOutcome(int(payments.outcome[row]))
+    succeeded = outcome is HtlcOutcome.SUCCEEDED
+    return RebalanceOutcome(
+        succeeded=succeeded,
+        moved_msat=Msat(int(payments.amount_msat[row]) if succeeded else 0),
+        fee_msat=Msat(int(payments.fee_msat[row])),
+        attempts=int(payments.attempts[row]),
+        hops=int(payments.hops[row]),
+        detail="" if succeeded else describe_failure(outcome, FailureCode(int(payments.failure_code[row]))),
+    )
+
+
+def describe_failure(outcome: HtlcOutcome, code: FailureCode) -> str:
+    """Return in words why a payment failed."""
+    words = {
+        HtlcOutcome.NO_ROUTE: "no route with enough capacity within the fee limit",
+        HtlcOutcome.INSUFFICIENT_BALANCE: "the sender's own channels cannot carry it",
+        HtlcOutcome.TIMEOUT: "no attempt succeeded in time",
+        HtlcOutcome.FAILED_ON_ROUTE: "every route that was tried failed",
+    }
+    text = words.get(outcome, outcome.name.lower().replace("_", " "))
+    return text if code is FailureCode.NONE else f"{text}; last error: {code.name.lower().replace('_', ' ')}"
+
+
+def _htlc_event(graph: NetworkGraph, row: NDArray[np.void]) -> HtlcEvent:
+    return HtlcEvent(
+        timestamp_ns=UnixNs(int(row["timestamp_ns"])),
+        kind=HtlcEventKind(int(row["kind"])),
+        event_type=HtlcEventType(int(row["event_type"])),
+        incoming_channel_id=_channel_of(graph, int(row["incoming_direction"])),
+        outgoing_channel_id=_channel_of(graph, int(row["outgoing_direction"])),
+        incoming_htlc_id=int(row["incoming_htlc_id"]),
+        outgoing_htlc_id=int(row["outgoing_htlc_id"]),
+        incoming_amount_msat=Msat(int(row["incoming_amount_msat"])),
+        outgoing_amount_msat=Msat(int(row["outgoing_amount_msat"])),
+        incoming_timelock_blocks=int(row["incoming_timelock_blocks"]),
+        outgoing_timelock_blocks=int(row["outgoing_timelock_blocks"]),
+        wire_failure=FailureCode(int(row["code"])),
+        failure_detail=FailureDetail(int(row["detail"])),
+    )
+
+
+def _channel_of(graph: NetworkGraph, direction: int) -> ChannelId:
+    return graph.channel_id(direction // 2) if direction >= 0 else ChannelId(0)

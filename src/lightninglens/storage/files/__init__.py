@@ -1,0 +1,1 @@
+"""Files that people exchange: graphs, scenarios, runs. Depends on core."""

@@ -1,0 +1,116 @@
+"""`lens sim` as a person uses it, and misuses it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lightninglens.storage.files.runs import read_manifest
+
+LENS = (sys.executable, "-m", "lightninglens")
+ROOT = Path(__file__).parents[3]
+MAINNET = Path(os.environ.get("LENS_MAINNET_GRAPH", ROOT.parent / "shared/data/graph/mainnet-2026-02-03.json.gz"))
+
+
+def lens(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*LENS, *arguments], cwd=cwd, capture_output=True, text=True, check=False, timeout=300)
+
+
+@pytest.fixture(name="run", scope="module")
+def _run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sim")
+    done = lens("sim", "run", "--graph", "lab", "--payments", "60", "--seed", "7", "--out", "run", "--json", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    (folder / "summary.json").write_text(done.stdout)
+    return folder / "run"
+
+
+def test_the_json_summary_has_what_scripts_need(run: Path) -> None:
+    summary = json.loads((run.parent / "summary.json").read_text())
+    assert summary["payments"] == 60
+    assert summary["conservation_drift_msat"] == 0
+    assert 0 <= summary["success_rate"] <= 1
+    for key in (
+        "succeeded",
+        "attempts_mean",
+        "fees_msat_total",
+        "wall_s",
+        "cpu_s",
+        "peak_rss_mb",
+        "complete",
+        "events",
+    ):
+        assert key in summary, key
+
+
+def test_a_run_can_be_repeated_from_its_manifest(run: Path, tmp_path: Path) -> None:
+    done = lens("sim", "run", "--scenario", str(run / "manifest.json"), "--out", "again", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "again/payments.parquet").read_bytes() == (run / "payments.parquet").read_bytes()
+
+
+def test_report_and_export_work_on_a_run(run: Path, tmp_path: Path) -> None:
+    report = lens("sim", "report", str(run), "--json", cwd=tmp_path)
+    assert json.loads(report.stdout)["payments"] == 60
+    export = lens("sim", "export", str(run), "--out", "run.csv", "--json", cwd=tmp_path)
+    assert json.loads(export.stdout)["rows"] >= 62
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["run"], 2, "--out"),
+        (["run", "--out", "x", "--payments", "0"], 2, "--payments"),
+        (["run", "--out", "x", "--payments", "many"], 2, "--payments"),
+        (["run", "--out", "x", "--seed", "-1"], 2, "--seed"),
+        (["run", "--out", "x", "--graph", "nowhere.json"], 1, "nowhere.json"),
+        (["run", "--out", "x", "--graph", "synthetic:many"], 2, "synthetic:many"),
+        (["run", "--out", "x", "--graph", "lab", "--observe", "lnd-alice"], 2, "lnd-alice"),
+        (["run", "--out", "x", "--graph", "lab", "--observe", "02" + "00" * 32], 2, "not a node of this graph"),
+        (["run", "--out", "x", "--scenario", "missing.json"], 1, "missing.json"),
+        (["run", "--out", "file.txt", "--graph", "lab"], 1, "file.txt"),
+        (["report", "nowhere"], 1, "nowhere"),
+        (["export", "nowhere", "--out", "x.csv"], 1, "nowhere"),
+    ],
+)
+def test_a_mistake_is_one_clear_line_and_nothing_is_left(
+    tmp_path: Path, arguments: list[str], code: int, words: str
+) -> None:
+    (tmp_path / "file.txt").write_text("mine")
+    done = lens("sim", *arguments, cwd=tmp_path)
+    assert done.returncode == code, done.stderr
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["file.txt"]
+
+
+def test_a_scenario_and_options_that_contradict_it_are_refused(run: Path, tmp_path: Path) -> None:
+    done = lens("sim", "run", "--scenario", str(run / "manifest.json"), "--seed", "1", "--out", "x", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "--seed" in done.stderr
+
+
+def test_ctrl_c_keeps_what_was_computed(tmp_path: Path) -> None:
+    command = [*LENS, "sim", "run", "--graph", "synthetic:400", "--payments", "500000", "--out", "run"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stderr is not None
+        assert "Ctrl-C" in running.stderr.readline()
+        running.send_signal(signal.SIGINT)
+        output, errors = running.communicate(timeout=240)
+    assert running.returncode == 0, errors
+    assert "interrupted" in output
+    assert not read_manifest(tmp_path / "run").complete
+
+
+@pytest.mark.skipif(not MAINNET.exists(), reason=f"no mainnet graph at {MAINNET}")
+def test_mainnet_is_simulated_without_losing_a_millisatoshi(tmp_path: Path) -> None:
+    arguments = ["--graph", str(MAINNET), "--payments", "500", "--seed", "7", "--out", "run", "--json"]
+    done = lens("sim", "run", *arguments, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    summary = json.loads(done.stdout)
+    assert summary["conservation_drift_msat"] == 0
+    assert summary["payments"] == 500

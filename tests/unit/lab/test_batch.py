@@ -1,0 +1,205 @@
+"""A run: deterministic to the byte, honest about failures, whole or marked as not."""
+
+import hashlib
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from lightninglens.core.errors import DataError
+from lightninglens.lab import run_scenario
+from lightninglens.lab.report import read_findings, write_report
+from lightninglens.lab.worlds import open_world
+from lightninglens.sim.demand import DESCRIPTIONS
+from lightninglens.sim.demand.model import LAB_DEMAND
+from lightninglens.sim.scenario import Scenario
+from lightninglens.storage.files import runs
+from lightninglens.storage.files.codec import to_json
+from lightninglens.storage.files.csv_export import COLUMNS, export_csv
+from lightninglens.storage.files.tables import ATTEMPTS, CHANNEL_STATES, HTLC_EVENTS, PAYMENTS
+
+
+def lab_scenario(payments: int = 400, seed: int = 5) -> Scenario:
+    world = open_world("lab", seed=seed)
+    return Scenario(
+        name="lab",
+        seed=seed,
+        graph=world.source,
+        payments=payments,
+        demand=replace(LAB_DEMAND, amount_scale=4.0),
+        observed_nodes=(world.graph.node_ids[0],),
+        snapshot_interval_s=600,
+    )
+
+
+def run_lab(directory: Path, scenario: Scenario) -> runs.Manifest:
+    world = open_world("lab", seed=scenario.seed)
+    return run_scenario(scenario, world.graph, directory, opener_side=world.opener_side).manifest
+
+
+@pytest.fixture(name="run", scope="module")
+def _run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("runs") / "lab"
+    run_lab(directory, lab_scenario())
+    write_report(directory)
+    return directory
+
+
+def table(run: Path, name: str) -> pl.DataFrame:
+    known = {"payments": PAYMENTS, "attempts": ATTEMPTS, "htlc_events": HTLC_EVENTS, "channel_states": CHANNEL_STATES}
+    return runs.read_run_table(run, runs.read_manifest(run), name, known[name])
+
+
+def test_the_same_scenario_gives_the_same_bytes_in_another_process(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "scenario.json").write_bytes(to_json(lab_scenario()))
+    command = ["sim", "run", "--scenario", "scenario.json", "--out", "again"]
+    subprocess.run(
+        [sys.executable, "-m", "lightninglens", *command],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+        env={"PATH": "/usr/bin", "HOME": str(Path.home()), "PYTHONHASHSEED": "77"},
+    )
+    for name in [*runs.read_manifest(run).files, runs.MANIFEST]:
+        assert (tmp_path / "again" / name).read_bytes() == (run / name).read_bytes(), name
+
+
+def test_another_seed_gives_another_run(run: Path, tmp_path: Path) -> None:
+    other = run_lab(tmp_path / "other", lab_scenario(seed=6))
+    assert other.files["payments.parquet"].sha256 != runs.read_manifest(run).files["payments.parquet"].sha256
+
+
+@pytest.mark.promise("A0.29", "A1.20")
+def test_payments_fail_and_are_recorded_with_the_cause(run: Path) -> None:
+    payments = table(run, "payments")
+    failed = payments.filter(pl.col("outcome") != "SUCCEEDED")
+    assert 0 < failed.height < payments.height
+    assert (failed["fee_msat"] == 0).all()
+    on_route = failed.filter(pl.col("attempts") > 0)
+    assert on_route.height
+    assert (on_route["failure_code"] == "TEMPORARY_CHANNEL_FAILURE").all()
+    assert (on_route["failure_channel_id"] > 0).all()
+
+
+def test_money_that_left_one_side_arrived_less_the_fee(run: Path) -> None:
+    alone = table(run, "payments").filter(pl.col("outcome") == "SUCCEEDED")
+    first = alone["first_before_msat"] - alone["first_after_msat"]
+    undisturbed = alone.filter(first == alone["amount_msat"] + alone["fee_msat"])
+    assert undisturbed.height > alone.height // 2
+
+
+def test_all_fifteen_purposes_occur(run: Path) -> None:
+    assert set(table(run, "payments")["description"]) == set(DESCRIPTIONS)
+
+
+def test_attempts_add_up_to_the_payments(run: Path) -> None:
+    payments, attempts = table(run, "payments"), table(run, "attempts")
+    counted = attempts.group_by("payment_id").len().sort("payment_id")
+    tried = payments.filter(pl.col("attempts") > 0)
+    assert counted["len"].to_list() == tried["attempts"].to_list()
+    good = attempts.filter(pl.col("code") == "NONE")
+    succeeded = payments.filter(pl.col("outcome") == "SUCCEEDED")
+    assert good["payment_id"].to_list() == succeeded["payment_id"].to_list()
+    assert good["fee_msat"].sum() == payments["fee_msat"].sum()
+    hops = attempts["route_channel_ids"].list.len().cast(pl.Int64)
+    assert (attempts["route_nodes"].list.len().cast(pl.Int64) == hops + 1).all()
+
+
+@pytest.mark.promise("A0.30")
+def test_snapshots_come_at_their_interval(run: Path) -> None:
+    states = table(run, "channel_states")
+    moments = states["time_ns"].unique().sort()
+    assert moments.len() > 3
+    assert set(moments.diff().drop_nulls()[:-1]) == {600 * 10**9}
+    assert (states["node1_local_msat"] + states["node2_local_msat"] < states["capacity_sat"] * 1000).all()
+
+
+def test_an_observed_node_leaves_its_events(run: Path) -> None:
+    events = table(run, "htlc_events")
+    assert events.height
+    assert events["node"].unique().to_list() == list(lab_scenario().observed_nodes)
+    assert events["timestamp_ns"].is_sorted()
+    assert {"SEND", "RECEIVE", "FORWARD"} == set(events["event_type"])
+
+
+def test_an_interrupted_run_keeps_what_had_ended(tmp_path: Path) -> None:
+    scenario = replace(lab_scenario(payments=3_000), snapshot_interval_s=0)
+    world = open_world("lab", seed=scenario.seed)
+    seen: list[int] = []
+    result = run_scenario(
+        scenario,
+        world.graph,
+        tmp_path / "cut",
+        opener_side=world.opener_side,
+        progress=lambda done, _total: seen.append(done),
+        stopped=lambda: seen[-1] > 500,
+    )
+    assert not result.manifest.complete
+    assert 500 < result.summary.payments < 3_000
+    assert table(tmp_path / "cut", "payments").height == result.summary.payments
+    page = write_report(tmp_path / "cut").read_text()
+    assert "interrupted" in page
+
+
+def test_a_changed_table_is_noticed(run: Path, tmp_path: Path) -> None:
+    for name in ("manifest.json", "payments.parquet"):
+        (tmp_path / name).write_bytes((run / name).read_bytes())
+    with (tmp_path / "payments.parquet").open("ab") as file:
+        file.write(b"x")
+    with pytest.raises(DataError, match="changed after the run"):
+        runs.read_run_table(tmp_path, runs.read_manifest(tmp_path), "payments", PAYMENTS)
+
+
+def test_a_directory_with_other_things_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "precious.txt").write_text("keep me")
+    with pytest.raises(DataError, match="holds other things"):
+        run_lab(tmp_path, lab_scenario(payments=1))
+    assert [path.name for path in tmp_path.iterdir()] == ["precious.txt"]
+
+
+def test_the_report_says_what_the_tables_say(run: Path) -> None:
+    findings = read_findings(run, runs.read_manifest(run))
+    page = (run / "report.html").read_text()
+    assert f"{findings.summary.succeeded:,}" in page
+    assert page.count("<svg") >= 5
+    assert "<script" not in page
+
+
+def test_a_name_cannot_break_out_of_the_report(tmp_path: Path) -> None:
+    run_lab(tmp_path / "run", replace(lab_scenario(payments=5), name="<script>alert(1)</script>"))
+    assert "<script" not in write_report(tmp_path / "run").read_text()
+
+
+@pytest.mark.promise("A1.14")
+def test_the_documents_csv_has_its_17_columns_filled(run: Path, tmp_path: Path) -> None:
+    rows = export_csv(run, tmp_path / "payments.csv")
+    frame = pl.read_csv(tmp_path / "payments.csv", infer_schema_length=None)
+    assert frame.columns == list(COLUMNS)
+    assert len(COLUMNS) == 17
+    assert frame.height == rows
+    payments = frame.filter(pl.col("type") == "payment")
+    assert set(payments["sender"]) == {f"lnd-{name}" for name in ("alice", "bob", "carol", "dave", "eve")}
+    assert payments["payment_hash"].n_unique() == payments.height
+    good = payments.filter(pl.col("success"))
+    assert (good["route_length"] > 0).all()
+    assert (good["fee"] >= 0).all()
+    assert good["fee"].sum() > 0
+    assert (payments["sender_balance_before"] > 0).all()
+    before = json.loads(good["channel_before"][0])
+    assert before["local_balance"] + before["remote_balance"] == before["capacity"] == 1_000_000
+    assert frame.filter(pl.col("type") == "snapshot").height > 3
+
+
+def test_an_export_that_fails_leaves_no_half_file(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError):
+        export_csv(tmp_path / "missing", tmp_path / "payments.csv")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_equal_runs_have_equal_hashes_on_disk(run: Path) -> None:
+    for name, facts in runs.read_manifest(run).files.items():
+        assert hashlib.sha256((run / name).read_bytes()).hexdigest() == facts.sha256

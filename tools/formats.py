@@ -1,0 +1,78 @@
+"""Write docs/reference/formats.md and the JSON schemas, from the records and tables themselves."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lightninglens.core.records import JournalRecord, Plan
+from lightninglens.sim.scenario import Scenario
+from lightninglens.storage.files.codec import json_schema
+from lightninglens.storage.files.csv_export import COLUMNS
+from lightninglens.storage.files.runs import Manifest, Timings
+from lightninglens.storage.files.tables import FORMAT_KEY, TABLES, Table
+
+JSON_FORMATS: Mapping[str, tuple[type[Any], str]] = {
+    "scenario": (Scenario, "Everything a simulated run depends on. `lens sim run --scenario FILE` reads one."),
+    "run-manifest": (Manifest, "`manifest.json` of a run: scenario, versions, and the hash of every table."),
+    "run-timings": (Timings, "`timings.json` of a run: the one file that differs between equal runs."),
+    "plan": (Plan, "Changes that were decided and not yet made. Every change names the value it replaces."),
+    "journal": (JournalRecord, "One step of one change, written before the act. Kept in `journal.db`, append-only."),
+}
+
+_HEAD = """# Formats
+
+Written by `tools/generate_docs.py`; do not edit. Frozen: a format's number goes up when an old reader could
+misread a new file; a new optional key does not raise it.
+
+Conventions: names end in their unit (`_msat`, `_sat`, `_ppm`, `_ns`, `_s`, `_blocks`). Money is an integer.
+Channel ids are strings in JSON (`800000x1x0`) and the packed number in Parquet (0 for none). Times are Unix time;
+in ns they are strings in JSON, since they do not fit a float64.
+JSON is read strictly: an unknown key, a missing one or a wrong type is an error that names the place.
+"""
+
+_RUN = f"""A directory: `manifest.json`, `timings.json`, `report.html` and the tables below, each in a Parquet file
+named after it. All but timings and report are a function of the scenario: same scenario and seed, same bytes.
+A table names its format in the Parquet key `{FORMAT_KEY}`."""
+
+_CSV = f"""`lens sim export RUN --out FILE.csv` writes these 17 columns; amounts and balances in whole sat, the fee
+in sat with three decimals, channels as one JSON object: `{",".join(COLUMNS)}`."""
+
+
+def pages(root: Path) -> dict[Path, str]:
+    """Return the page and the schemas, by path."""
+    folder = root / "docs/reference"
+    made = {folder / "formats.md": _page()}
+    for name, (kind, _meaning) in JSON_FORMATS.items():
+        made[folder / "schemas" / f"{name}.json"] = json.dumps(json_schema(kind), indent=2) + "\n"
+    return made
+
+
+def _page() -> str:
+    parts = [_HEAD, "## JSON\n", "| format | schema | what it is |", "|---|---|---|"]
+    for name, (kind, meaning) in JSON_FORMATS.items():
+        version = kind.__dataclass_fields__["format"].default
+        parts.append(f"| `{version}` | [schemas/{name}.json](schemas/{name}.json) | {meaning} |")
+    parts.append("\n## A run\n")
+    parts.append(
+        "A directory: `manifest.json`, `timings.json`, `report.html` and the tables below, each in a file named"
+    )
+    parts.append(
+        "after it. All but timings and report are a function of the scenario: same scenario and seed, same bytes."
+    )
+    parts.append(f"A table names its format in the Parquet key `{FORMAT_KEY}`.")
+    for table in TABLES:
+        parts += ["", *_table(table)]
+    parts += ["", "## The CSV of the source documents", ""]
+    parts.append(
+        "`lens sim export RUN --out FILE.csv` writes these 17 columns; amounts and balances in whole sat, the fee in"
+    )
+    parts.append("sat with three decimals, channels as one JSON object:")
+    parts.append(f"`{','.join(COLUMNS)}`.")
+    return "\n".join(parts) + "\n"
+
+
+def _table(table: Table) -> list[str]:
+    lines = [f"### `{table.format}`", "", table.meaning, "", "| column | type | meaning |", "|---|---|---|"]
+    lines += [f"| `{column.name}` | {column.dtype} | {column.meaning} |" for column in table.columns]
+    return lines
