@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from tests.reference.networks import Channel, build_graph, plain_policy
 
 from lightninglens.core.channels import ANCHORS_SAT, MAX_HTLC_SLOTS
 from lightninglens.core.graph import NetworkGraph
@@ -12,7 +13,6 @@ from lightninglens.core.htlc import HtlcEventKind, HtlcEventType, HtlcOutcome
 from lightninglens.routing.pathfinding import default_fee_limit_msat
 from lightninglens.sim.balances import BalanceModel, draw_openers, initial_balances
 from lightninglens.sim.engine import Engine, EngineConfig, Harvest, PaymentRequests
-from tests.reference.networks import Channel, build_graph, plain_policy
 
 FEERATE = 2_500
 END_NS = 10**16
@@ -143,7 +143,7 @@ class World:
         assert gained.sum() == 0
 
 
-def keys(events: np.ndarray, side: str) -> list[tuple[int, int]]:  # type: ignore[type-arg]
+def keys(events: np.ndarray, side: str) -> list[tuple[int, int]]:
     """Return the HTLCs on one side of these events, sorted."""
     pairs = zip(events[f"{side}_direction"].tolist(), events[f"{side}_htlc_id"].tolist(), strict=True)
     return sorted(pairs)

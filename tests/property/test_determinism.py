@@ -1,6 +1,7 @@
 """A run is a function of scenario and seed: of no process, hash seed, folder, or way of cutting the time."""
 
 import hashlib
+import itertools
 import os
 import random
 import subprocess
@@ -9,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.reference.networks import build_graph, draw_policy, plain_policy
 
 from lightninglens.core.graph import NetworkGraph
 from lightninglens.sim.balances import BalanceModel, draw_openers, initial_balances
 from lightninglens.sim.demand import DemandModel, Intents, UniformDemand, draw_intents, to_requests
 from lightninglens.sim.engine import Engine, EngineConfig, Harvest
-from tests.reference.networks import build_graph, draw_policy, plain_policy
 
 HOUR_NS = 3_600 * 10**9
 SEED = 11
@@ -34,9 +35,7 @@ def make_graph() -> NetworkGraph:
 def make_engine(graph: NetworkGraph) -> Engine:
     """Return an engine in which a third of the nodes is observed."""
     openers = draw_openers(graph, seed=SEED)
-    balances = initial_balances(
-        graph, openers, model=BalanceModel.BIMODAL, seed=SEED, commit_feerate_sat_per_kw=2_500
-    )
+    balances = initial_balances(graph, openers, model=BalanceModel.BIMODAL, seed=SEED, commit_feerate_sat_per_kw=2_500)
     engine = Engine(graph, balance_msat=balances, opener_side=openers, config=EngineConfig(seed=SEED))
     engine.observe(list(range(0, 25, 3)))
     return engine
@@ -113,7 +112,7 @@ def test_windows_of_demand_join(model: DemandModel | UniformDemand, seed: int) -
         return draw_intents(model, graph, seed=SEED, start_ns=start_ns, end_ns=stop_ns, origin_ns=origin_ns)
 
     bounds = [origin_ns, *cuts, end_ns]
-    parts = [window(low, high) for low, high in zip(bounds, bounds[1:], strict=False)]
+    parts = [window(low, high) for low, high in itertools.pairwise(bounds)]
     whole = window(origin_ns, end_ns)
     assert len(whole.start_ns) > 400
     for name in Intents._fields:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.property.test_pathfinding_twin import Twin, assert_same, expected_memory, remembered
+from tests.reference.networks import plain_policy
 
 from lightninglens.core.graph import NetworkGraph, PolicyColumns
 from lightninglens.core.htlc import FailureCode
@@ -16,8 +18,6 @@ from lightninglens.routing import PathFinder, Route, RouteQuery
 from lightninglens.routing.state import Estimator
 from lightninglens.sim.balances import BalanceModel, draw_openers, initial_balances
 from lightninglens.sim.engine import Engine, EngineConfig
-from tests.property.test_pathfinding_twin import Twin, assert_same, expected_memory, remembered
-from tests.reference.networks import plain_policy
 
 SEARCHES = 200
 DEFAULT_FILE = Path(__file__).parents[3] / "shared/data/graph/mainnet-2026-02-03.json.gz"
@@ -64,9 +64,7 @@ def test_searches_on_mainnet_equal_the_twin() -> None:
         pytest.skip(f"no mainnet graph at {path}; set LENS_MAINNET_GRAPH")
     graph, draw = read_graph(path), random.Random(1)
     openers = draw_openers(graph, seed=1)
-    balances = initial_balances(
-        graph, openers, model=BalanceModel.UNIFORM, seed=1, commit_feerate_sat_per_kw=2_500
-    )
+    balances = initial_balances(graph, openers, model=BalanceModel.UNIFORM, seed=1, commit_feerate_sat_per_kw=2_500)
     engine = Engine(graph, balance_msat=balances, opener_side=openers, config=EngineConfig())
     spendable = engine.spendable_msat()
     finder = PathFinder(graph, spendable)
@@ -74,12 +72,13 @@ def test_searches_on_mainnet_equal_the_twin() -> None:
     capacity = np.bincount(graph.sources()[graph.usable()], minlength=graph.node_count)
     busy = np.flatnonzero(capacity >= 3).tolist()
     senders = draw.sample(busy, 12)
-    found_routes, now = 0, 10**18
-    for _ in range(SEARCHES // 4):
+    searches, found_routes, now = 0, 0, 10**18
+    while searches < SEARCHES:
         sender = draw.choice(senders)
         receiver = sender if draw.random() < 0.1 else draw.choice(busy)
         query = RouteQuery(sender=sender, receiver=receiver, amount_msat=int(10 ** draw.uniform(6, 10)))
         for _ in range(4):
+            searches += 1
             now += draw.choice([10**9, 600 * 10**9])
             found = finder.find(query, now_ns=now)
             assert_same(found, twin.find(query, now))

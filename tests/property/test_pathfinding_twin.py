@@ -50,7 +50,7 @@ class Twin:
                 min_probability=self.estimator.min_probability,
             ),
             pathfinding.Restrictions(
-                probability=lambda *pair: memory.probability(*pair, now),
+                probability=lambda low, high, sent, capacity: memory.probability(low, high, sent, capacity, now),
                 fee_limit=limit,
                 cltv_limit=query.cltv_limit_blocks,
                 outgoing_direction=outgoing,

@@ -4,11 +4,11 @@ import random
 
 import numpy as np
 import pytest
+from tests.reference import mission_control as twin
 
 from lightninglens.core.htlc import FailureCode
 from lightninglens.routing import _probability, _results
 from lightninglens.routing.state import Estimator, MissionControl, grow_mission_control, make_mission_control
-from tests.reference import mission_control as twin
 
 pytestmark = pytest.mark.kernel
 

@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
+from tests.reference.networks import build_graph, plain_policy
+from tests.reference.pathfinding import payload_bytes
 
 from lightninglens.core.graph import NetworkGraph
 from lightninglens.core.htlc import HtlcOutcome
 from lightninglens.routing import NoRoute, PathFinder, Route, RouteQuery, _search
 from lightninglens.routing.state import MAX_HOPS, Estimator
-from tests.reference.networks import build_graph, plain_policy
-from tests.reference.pathfinding import payload_bytes
 
 pytestmark = pytest.mark.kernel
 
@@ -74,7 +74,8 @@ def test_balance_is_the_senders_own_knowledge() -> None:
     """Too little in all is one answer, too little in any channel another."""
     graph = build_graph(2, [(0, 1, 1_000_000), (0, 1, 1_000_000)])
     search = PathFinder(graph, np.array([600, 0, 500, 0], np.int64) * 1_000_000)
-    for amount_msat, outcome in ((1_200_000_000, HtlcOutcome.INSUFFICIENT_BALANCE), (700_000_000, HtlcOutcome.NO_ROUTE)):
+    cases = ((1_200_000_000, HtlcOutcome.INSUFFICIENT_BALANCE), (700_000_000, HtlcOutcome.NO_ROUTE))
+    for amount_msat, outcome in cases:
         found = search.find(RouteQuery(sender=0, receiver=1, amount_msat=amount_msat))
         assert isinstance(found, NoRoute)
         assert found.outcome == outcome
@@ -97,11 +98,11 @@ def test_discount_never_makes_a_fee_negative() -> None:
 def test_a_dearer_neighbour_may_hide_the_cheap_one() -> None:
     """Like LND, the search keeps one way per node, even one that the sender cannot afford.
 
-    Node 1 reaches 3 over 2, remembered to work, for 120 sat, or over 4 for 1 sat.
+    Node 1 reaches 3 over 2, remembered to work, for 107 sat, or over 4 for 4 sat.
     The sender has 100 sat to spare: there is no route, though one over 4 exists.
     """
     policies = [plain_policy() for _ in range(10)]
-    policies[4] = plain_policy(base_msat=120_000)
+    policies[4] = plain_policy(base_msat=105_000)
     graph = build_graph(
         5, [(0, 1, 1_000_000), (1, 2, 1_000_000), (2, 3, 1_000_000), (1, 4, 1_000_000), (3, 4, 1_000_000)], policies
     )

@@ -4,12 +4,12 @@ import math
 
 import numpy as np
 import pytest
+from tests.reference.networks import build_graph
 
 from lightninglens.core.errors import ConfigError
 from lightninglens.core.graph import NetworkGraph
 from lightninglens.sim.demand import DESCRIPTIONS, DemandModel, UniformDemand, draw_intents, first_intents, to_requests
 from lightninglens.sim.demand.model import LAB_DEMAND, PURPOSES
-from tests.reference.networks import build_graph
 
 HOUR_NS = 3_600 * 10**9
 DAY_NS = 24 * HOUR_NS
@@ -66,11 +66,11 @@ def test_amount_bounds_and_scale(graph: NetworkGraph) -> None:
 
 def test_hot_receivers_get_their_share(graph: NetworkGraph) -> None:
     """A share goes to a few; with none, nobody stands out."""
-    hot = draw_intents(
-        steady(hot_receivers=3, hot_share=0.6), graph, seed=4, start_ns=0, end_ns=5 * HOUR_NS
-    ).receiver
+    hot = draw_intents(steady(hot_receivers=3, hot_share=0.6), graph, seed=4, start_ns=0, end_ns=5 * HOUR_NS).receiver
     even = draw_intents(steady(), graph, seed=4, start_ns=0, end_ns=5 * HOUR_NS).receiver
-    top_hot, top_even = (np.sort(np.bincount(column, minlength=60))[::-1][:3].sum() / len(column) for column in (hot, even))
+    top_hot, top_even = (
+        np.sort(np.bincount(column, minlength=60))[::-1][:3].sum() / len(column) for column in (hot, even)
+    )
     assert 0.58 < top_hot < 0.75
     assert top_even < 0.15
 
@@ -96,6 +96,7 @@ def test_arrivals_are_poisson(graph: NetworkGraph) -> None:
 
 def test_preferences_drift(graph: NetworkGraph) -> None:
     """Who is paid changes from one period to the next; without drift it does not."""
+
     def distance(sigma: float) -> float:
         model = steady(drift_sigma=sigma, drift_hours=2.0)
         intents = draw_intents(model, graph, seed=7, start_ns=0, end_ns=9 * HOUR_NS)
@@ -157,11 +158,11 @@ def test_a_graph_without_usable_channels_has_no_demand() -> None:
     """Nobody can pay, so nobody wants to: no payment, and no error."""
     empty = build_graph(3, [(0, 1, 1_000)], [None, None])
     assert len(draw_intents(DemandModel(), empty, seed=1, start_ns=0, end_ns=HOUR_NS).start_ns) == 0
-    with pytest.raises(ConfigError, match="no channel"):
+    with pytest.raises(ConfigError, match="no channel is announced"):
         first_intents(DemandModel(), empty, seed=1, count=1)
 
 
 def test_demand_without_payments_is_refused(graph: NetworkGraph) -> None:
     """Waiting for the first of none would never end."""
-    with pytest.raises(ConfigError, match="0.0 payments per hour"):
+    with pytest.raises(ConfigError, match="payments per hour"):
         first_intents(DemandModel(payments_per_hour=0.0), graph, seed=1, count=1)

@@ -64,9 +64,9 @@ def first_intents(
     Raises ConfigError when this demand on this graph never brings a payment.
     """
     if isinstance(model, DemandModel) and not model.payments_per_hour > 0:
-        raise ConfigError(f"demand of {model.payments_per_hour} payments per hour never brings one: ask for more than 0")
+        raise ConfigError(f"{model.payments_per_hour} payments per hour never bring one: ask for more than 0")
     if not graph.usable().any():
-        raise ConfigError("no payment can be made: no channel of this graph is announced and enabled in any direction")
+        raise ConfigError("nobody can pay on this graph: no channel is announced and enabled in any direction")
     window = CELL_NS
     while True:
         intents = draw_intents(
