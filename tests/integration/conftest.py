@@ -33,7 +33,8 @@ def free_port() -> int:
 
 def quiet(world: World) -> World:
     """Return a world in which nobody wants to pay anything."""
-    nothing = PaymentRequests(*(np.zeros(0, np.int64) for _ in PaymentRequests._fields))
+    nobody: Any = np.zeros(0, np.int64)
+    nothing = PaymentRequests(*([nobody] * len(PaymentRequests._fields)))
     fresh = type(world.engine)(
         world.graph,
         balance_msat=world.engine.balances_msat(),

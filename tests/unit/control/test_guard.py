@@ -79,7 +79,7 @@ def change(**values: object) -> RebalanceChange:
 
 def verdict(asked: RebalanceChange, *channels: ChannelState, rules: GuardRules = RULES) -> RefusalCode | None:
     refusal = check_change(asked, channels or (TO_BOB, TO_CAROL), rules, author="feed", records=(), now=NOW)
-    return refusal and refusal.code
+    return None if refusal is None else refusal.code
 
 
 def test_the_documents_own_suggestion_is_read() -> None:
