@@ -15,10 +15,10 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 from typing import Any
+
+import httpx
 
 PATIENCE_S = 300.0
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -54,7 +54,7 @@ def measure(*, seconds: float, speed: float, cold: bool) -> dict[str, Any]:
             time.sleep(seconds)
             cpu_share = (_cpu_s(process.pid) - cpu_before) / (time.perf_counter() - wall_before)
             memory_mb = _peak_rss_mb(process.pid)
-            stats = json.loads(urllib.request.urlopen(f"{address}/api/v1/stats", timeout=10).read())
+            stats = httpx.get(f"{address}/api/v1/stats", timeout=10).json()
             ending = time.perf_counter()
         finally:
             process.terminate()
@@ -82,19 +82,16 @@ def _wait(condition: Any) -> None:
 
 def _answers(address: str) -> bool:
     try:
-        urllib.request.urlopen(address, timeout=5).close()
-    except urllib.error.HTTPError:
-        return True  # the page that says that the dashboard is not built
-    except OSError:
+        httpx.get(address, timeout=5)
+    except httpx.HTTPError:
         return False
     return True
 
 
 def _health(address: str) -> str:
     try:
-        with urllib.request.urlopen(f"{address}/api/v1/health", timeout=5) as response:
-            return str(json.load(response)["status"])
-    except OSError:
+        return str(httpx.get(f"{address}/api/v1/health", timeout=5).json()["status"])
+    except httpx.HTTPError:
         return ""
 
 
