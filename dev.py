@@ -35,7 +35,8 @@ UV_REQUIREMENT = "uv==0.13.8"
 PYTHON_MIN, PYTHON_END = (3, 11), (3, 14)
 PYTEST_NO_TESTS = 5
 HEARTBEAT_S = 10.0
-INSTALL_INPUTS = ("pyproject.toml", "uv.lock", "hatch_build.py", "web/package-lock.json", "web/index.html")
+INSTALL_INPUTS = ("pyproject.toml", "uv.lock", "hatch_build.py")
+DASHBOARD = ROOT / "src/lightninglens/app/static/index.html"
 
 NETWORK_SIGNS = re.compile(
     r"dns error|failed to fetch|connection (refused|reset|error)|error sending request|client error \(connect\)"
@@ -166,9 +167,9 @@ def find_uv() -> str:
 def fingerprint() -> str:
     """Return a hash of all that the installation depends on."""
     digest = hashlib.sha256(f"{sys.version}{sys.executable}{ROOT}".encode())
-    sources = sorted(path for path in (WEB / "src").rglob("*") if path.is_file())
-    for path in [*(ROOT / name for name in INSTALL_INPUTS), *sources]:
-        if path.exists():
+    sources = [*WEB.glob("*.*"), *(WEB / "src").rglob("*"), *(WEB / "public").rglob("*")]
+    for path in [*(ROOT / name for name in INSTALL_INPUTS), *sorted(sources)]:
+        if path.is_file() and path.suffix != ".tsbuildinfo":
             digest.update(str(path.relative_to(ROOT)).encode())
             digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
@@ -177,13 +178,16 @@ def fingerprint() -> str:
 def install() -> None:
     """Bring .venv up to date; does nothing, and needs no network, when nothing changed."""
     wanted = fingerprint()
-    if (BIN / "lens").exists() and STAMP.exists() and STAMP.read_text() == wanted:
+    built = DASHBOARD.exists() or not WEB.exists()
+    if built and (BIN / "lens").exists() and STAMP.exists() and STAMP.read_text() == wanted:
         say("==> Installed and up to date")
         return
     uv = find_uv()
+    # uv sees changed sources, but not that somebody removed what was built from them.
+    rebuild = [] if built else ["--reinstall-package", "lightninglens"]
     quiet_step(
         "Installing packages and building the dashboard",
-        [uv, "sync", "--locked", "--no-progress", "--python", sys.executable],
+        [uv, "sync", "--locked", "--no-progress", "--python", sys.executable, *rebuild],
         note="a minute or two the first time",
     )
     STAMP.write_text(wanted)
@@ -207,8 +211,7 @@ def lint() -> None:
     loud_step("Promises, commands and settings are documented", [python, "tools/generate_docs.py", "--check"])
     if WEB.exists():
         install_web()
-        for script in ("lint", "typecheck"):
-            loud_step(f"Front end: {script}", [*npm(), "run", "--silent", script], where=WEB)
+        loud_step("Front end: types and lint", [*npm(), "run", "--silent", "check"], where=WEB)
 
 
 def ensure_chromium() -> None:
@@ -314,7 +317,9 @@ def command_stop(arguments: list[str]) -> None:
     if not (BIN / "lens").exists():
         say("Nothing is installed here, so nothing of it runs.")
         return
-    sys.exit(subprocess.run([str(BIN / "lens"), "stop", *arguments], env=environment(), check=False).returncode)
+    # From the same folder as `up`, so that both read the same ./lens.toml.
+    command = [str(BIN / "lens"), "stop", *arguments]
+    sys.exit(subprocess.run(command, cwd=ROOT, env=environment(), check=False).returncode)
 
 
 def command_help(_arguments: list[str]) -> None:

@@ -74,9 +74,9 @@ def fit(graph: NetworkGraph) -> dict[str, Any]:
 
 
 def _pair_index(one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Number the unordered pairs of classes (0,0), (0,1), ..., (1,1), (1,2), ..."""
+    """Return the number of each unordered pair of classes: (0,0), (0,1), ..., (1,1), (1,2), ..."""
     low, high = np.minimum(one, other), np.maximum(one, other)
-    return low * CLASSES - low * (low - 1) // 2 + high - low
+    return np.asarray(low * CLASSES - low * (low - 1) // 2 + high - low)
 
 
 def _pair_means(pair: NDArray[np.int64], values: NDArray[np.float64]) -> NDArray[np.float64]:

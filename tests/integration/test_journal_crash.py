@@ -10,7 +10,6 @@ import pytest
 
 from lightninglens.storage.journal import SqliteJournal
 
-CYCLES = 200
 WRITER = """
 import os, sys
 from pathlib import Path
@@ -37,7 +36,8 @@ for line in sys.stdin:
 
 
 @pytest.mark.slow
-def test_killed_200_times_nothing_acknowledged_is_lost(tmp_path: Path) -> None:
+@pytest.mark.parametrize("cycles", [200, pytest.param(1_000, marks=pytest.mark.nightly)])
+def test_killed_again_and_again_nothing_acknowledged_is_lost(cycles: int, tmp_path: Path) -> None:
     path = tmp_path / "journal.db"
     unit_tests = Path(__file__).resolve().parents[1] / "unit/storage"
     acknowledged: list[int] = []
@@ -45,7 +45,7 @@ def test_killed_200_times_nothing_acknowledged_is_lost(tmp_path: Path) -> None:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1) as parent:
         assert parent.stdin is not None
         assert parent.stdout is not None
-        for cycle in range(CYCLES):
+        for cycle in range(cycles):
             parent.stdin.write("go\n")
             child, seen = 0, 0
             # The kill comes after a number of appends that differs from cycle to cycle.
@@ -64,6 +64,6 @@ def test_killed_200_times_nothing_acknowledged_is_lost(tmp_path: Path) -> None:
         parent.stdin.close()
     with SqliteJournal(path) as journal:
         kept = [each.sequence for each in journal.records()]
-    assert len(acknowledged) > CYCLES
+    assert len(acknowledged) > cycles
     assert set(acknowledged) <= set(kept)
     assert kept == list(range(1, len(kept) + 1))

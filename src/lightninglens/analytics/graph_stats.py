@@ -94,7 +94,7 @@ def describe(graph: NetworkGraph) -> GraphStatistics:
     usable = graph.usable()
     policies = graph.policies
     one_way, both_ways = (int((usable.reshape(-1, 2).sum(axis=1) == count).sum()) for count in (1, 2))
-    any_way = usable.reshape(-1, 2).any(axis=1)
+    any_way = np.asarray(usable.reshape(-1, 2).any(axis=1), np.bool_)
     peers = _peers(graph, np.ones(graph.channel_count, np.bool_))
     usable_peers = _peers(graph, any_way)
     capacity_msat = np.repeat(graph.capacity_sat, 2)[usable] * MSAT_PER_SAT

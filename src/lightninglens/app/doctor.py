@@ -97,13 +97,11 @@ def _installed(name: str) -> bool:
 def check_numba_cache() -> Finding:
     """Check that compiled kernels can be kept between runs."""
     named = os.environ.get("NUMBA_CACHE_DIR")
-    beside = Path(__file__).resolve().parents[1]
-    places = [Path(named)] if named else [beside, platformdirs.user_cache_path("numba")]
-    for place in places:
-        if os.access(_nearest_existing(place), os.W_OK):
-            return Finding(check="compile cache", status="ok", detail=f"writable: {place}")
+    place = Path(named) if named else platformdirs.user_cache_path("lightninglens") / "kernels"
+    if os.access(_nearest_existing(place), os.W_OK):
+        return Finding(check="compile cache", status="ok", detail=f"writable: {place}")
     advice = "set NUMBA_CACHE_DIR to a directory you can write; otherwise every start compiles for a minute"
-    return Finding(check="compile cache", status="warn", detail=f"not writable: {places[0]}", advice=advice)
+    return Finding(check="compile cache", status="warn", detail=f"not writable: {place}", advice=advice)
 
 
 def check_data_directory(loaded: LoadedSettings) -> Finding:

@@ -24,6 +24,7 @@ TOO_MANY_HOPS = 3
 ONION_BYTES = 1300
 _HMAC_BYTES = 32
 _PPM = np.int64(1_000_000)
+_MAX_INBOUND_RATE_PPM = np.int64(10_000_000)
 _INFINITY = np.int64(2**62)
 _ARITY = 4
 
@@ -44,7 +45,6 @@ class Query(NamedTuple):
     last_hop: Any
     """Node that the route must come from last, or -1."""
     attempt_cost: Any
-    greatest_local: Any
     now: Any
 
 
@@ -72,10 +72,21 @@ def outbound_fee(edge: Any, amount: Any) -> Any:
 
 
 @kernel
+def inbound_fee(base_msat: Any, rate_ppm: Any, amount: Any) -> Any:
+    """Return what a node asks for an HTLC that arrives, its rate capped at ten times the amount (CalcFee)."""
+    return base_msat + proportional_fee(amount, max(min(rate_ppm, _MAX_INBOUND_RATE_PPM), -_MAX_INBOUND_RATE_PPM))
+
+
+@kernel
+def edge_inbound_fee(edge: Any, amount: Any) -> Any:
+    """Return what the node at an edge's end asks for `amount` arriving over it."""
+    return inbound_fee(np.int64(edge.inbound_base_fee_msat), np.int64(edge.inbound_fee_rate_ppm), amount)
+
+
+@kernel
 def capped_inbound_fee(edge: Any, amount: Any, next_outbound_fee: Any) -> Any:
     """Return the inbound fee at an edge's end: a discount never exceeds that node's outbound fee."""
-    fee = np.int64(edge.inbound_base_fee_msat) + proportional_fee(amount, np.int64(edge.inbound_fee_rate_ppm))
-    return max(fee, -next_outbound_fee)
+    return max(edge_inbound_fee(edge, amount), -next_outbound_fee)
 
 
 @kernel
@@ -142,7 +153,7 @@ def _pop(labels: Any, heap: Any, size: Any) -> Any:
             child = slot * _ARITY + 1
             if child >= size:
                 break
-            best = child
+            best: Any = child
             for other in range(child + 1, min(child + _ARITY, size)):
                 if _before(labels, heap[other], heap[best]):
                     best = other
@@ -241,7 +252,7 @@ def _run(view: Any, scratch: Any, memory: Any, estimator: Any, channels: Any, qu
     first_edge, payload_bytes = view.first_edge, scratch.payload_bytes
     generation = np.int32(scratch.counters[0])
     sender, receiver = np.int32(query.sender), np.int32(query.receiver)
-    amount_sent, fee_limit, greatest = query.amount, query.fee_limit, query.greatest_local
+    amount_sent, fee_limit = query.amount, query.fee_limit
     cost, cltv_limit = query.attempt_cost, query.cltv_limit
     hop_probability, least = estimator.hop_probability, estimator.min_probability
     fraction, risk = estimator.capacity_fraction, estimator.risk_factor_billionths
@@ -272,8 +283,8 @@ def _run(view: Any, scratch: Any, memory: Any, estimator: Any, channels: Any, qu
                 row += 1
             looked_at += 1
             own = source == sender
-            if edge.leaf and not own:
-                continue  # its only peer is this node: no route can come through it
+            if edge.leaf and not own and node != sender:
+                continue  # its only peer is this node: no route can come through it, except from this node back to it
             label = labels[source]
             known = label.generation == generation
             if known and label.distance < at_distance:
@@ -300,8 +311,8 @@ def _run(view: Any, scratch: Any, memory: Any, estimator: Any, channels: Any, qu
             if next_fee >= 0 and (edge.inbound_base_fee_msat != 0 or edge.inbound_fee_rate_ppm != 0):
                 inbound = capped_inbound_fee(edge, received, next_fee)
             amount = received + inbound
-            if amount > greatest or not _in_range(edge, amount):
-                continue  # amounts only grow towards the sender, who has no channel for this one
+            if not _in_range(edge, amount):
+                continue
             total_fee = amount - amount_sent
             cltv = at_cltv + delta
             if (total_fee > 0 and total_fee > fee_limit) or cltv > cltv_limit:
@@ -413,7 +424,6 @@ def find_route(
         outgoing,
         last_hop,
         cost,
-        greatest,
         now,
     )
     if not _run(view, scratch, memory, estimator, channels, query):
@@ -442,8 +452,6 @@ def _write_route(view: Any, scratch: Any, query: Any, routes: Any, out: Any) -> 
         following = view.edges[view.position[routes.direction[out, hop + 1]]]
         edge = view.edges[view.position[routes.direction[out, hop]]]
         fee = outbound_fee(following, amount)
-        inbound = np.int64(edge.inbound_base_fee_msat)
-        inbound += proportional_fee(amount + fee, np.int64(edge.inbound_fee_rate_ppm))
-        amount += max(fee + inbound, np.int64(0))
+        amount += max(fee + edge_inbound_fee(edge, amount + fee), np.int64(0))
         routes.amount_msat[out, hop] = amount
     return FOUND

@@ -5,7 +5,7 @@ node it ends at and within that by the node it starts at, because the search
 runs backwards and treats parallel channels as one edge.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,13 @@ NEVER_NS = np.int64(-(2**62))
 MAX_HOPS = 27
 """More hops than fit an onion of 1,300 bytes, whatever the amounts."""
 
-EDGE = np.dtype(
+
+def record_type(fields: list[tuple[str, type[np.generic]]]) -> np.dtype[Any]:
+    """Return a row type whose fields are attributes, compiled or not, aligned as in C."""
+    return np.dtype((np.record, np.dtype(fields, align=True)))
+
+
+EDGE = record_type(
     [
         ("source", np.int32),
         ("target", np.int32),
@@ -34,15 +40,14 @@ EDGE = np.dtype(
         ("time_lock_delta_blocks", np.uint16),
         ("disabled", np.uint8),
         ("leaf", np.uint8),
-    ],
-    align=True,
+    ]
 )
 """One direction as senders see it; the inbound fee is what the node it ends at asks.
 
 `leaf`: the node it starts at has no other peer, so no route leads through it.
 """
 
-LABEL = np.dtype(
+LABEL = record_type(
     [
         ("distance", np.int64),
         ("weight", np.int64),
@@ -55,8 +60,7 @@ LABEL = np.dtype(
         ("generation", np.int32),
         ("history_generation", np.int32),
         ("history", np.int32),
-    ],
-    align=True,
+    ]
 )
 """What the search knows of a node; valid only where `generation` is the current one."""
 

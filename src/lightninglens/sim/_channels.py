@@ -23,6 +23,12 @@ def commit_fee_msat(feerate: Any, htlcs: Any) -> Any:
 
 
 @kernel
+def _htlc_fee_msat(feerate: Any) -> Any:
+    """Return what one more HTLC output costs, rounded down by itself as in LND."""
+    return feerate * HTLC_OUTPUT_WEIGHT // 1000 * MSAT_PER_SAT
+
+
+@kernel
 def _fee_buffer_msat(feerate: Any, htlcs: Any) -> Any:
     """Return what an opener keeps back: twice the feerate, for two more HTLCs than now (CalcFeeBuffer)."""
     return commit_fee_msat(2 * feerate, htlcs + 2)
@@ -36,8 +42,8 @@ def spendable_msat(network: Any, feerate: Any, direction: Any) -> Any:
     mine = max(network.balance_msat[direction] - network.reserve_msat[direction], 0)
     if network.opener_side[channel] == direction % 2:
         return max(mine - _ANCHORS_MSAT - _fee_buffer_msat(feerate, htlcs), 0)
-    theirs = network.balance_msat[direction ^ 1] - _ANCHORS_MSAT - network.reserve_msat[direction ^ 1]
-    if theirs < commit_fee_msat(feerate, htlcs + 1):
+    theirs = max(network.balance_msat[direction ^ 1] - _ANCHORS_MSAT - network.reserve_msat[direction ^ 1], 0)
+    if theirs < commit_fee_msat(feerate, htlcs) + _htlc_fee_msat(feerate):
         return min(mine, DUST_LIMIT_MSAT - 1)
     return mine
 

@@ -12,7 +12,14 @@ from lightninglens.core.htlc import FailureCode, FailureDetail, HtlcEventKind, H
 from lightninglens.core.jit import kernel
 from lightninglens.core.rng import Stream, philox, standard_normal
 from lightninglens.routing._results import REPORT_PAIRS, report_result
-from lightninglens.routing._search import FOUND, INSUFFICIENT_BALANCE, RouteColumns, find_route, proportional_fee
+from lightninglens.routing._search import (
+    FOUND,
+    INSUFFICIENT_BALANCE,
+    RouteColumns,
+    find_route,
+    inbound_fee,
+    proportional_fee,
+)
 from lightninglens.routing.state import MAX_HOPS
 from lightninglens.sim._channels import add_htlc, resolve_htlc
 from lightninglens.sim.state import Count, EventKind
@@ -76,7 +83,6 @@ _LINK_CHOICE = int(Stream.NON_STRICT_LINK)
 _BLOCK_NS = 600_000_000_000
 _REJECT_DELTA_BLOCKS = 3
 _MAX_EXPIRY_BLOCKS = 2016
-_MOST_LINKS = 64
 
 
 @kernel
@@ -167,6 +173,8 @@ def _log_htlc(
     """Write what node number `hop` of the route sees, if it is observed.
 
     Its incoming HTLC is number hop - 1 of the route, its outgoing number hop.
+    An HTLC that the picked link could not add comes back without amounts, time
+    locks and outgoing channel, as LND's mailbox returns it (FailAdd).
     """
     if not network.observed[node]:
         return
@@ -180,10 +188,11 @@ def _log_htlc(
     row.detail = detail
     incoming = event_type != _SENT
     outgoing = event_type != _RECEIVED
+    sized = detail != _ADD_FAILED
     row.incoming_direction = attempts.direction[slot, hop - 1] if incoming else -1
     row.incoming_htlc_id = attempts.htlc_id[slot, hop - 1] if incoming else 0
-    row.incoming_amount_msat = attempts.amount_msat[slot, hop - 1] if incoming else 0
-    row.incoming_timelock_blocks = attempts.cltv_blocks[slot, hop - 1] if incoming else 0
+    row.incoming_amount_msat = attempts.amount_msat[slot, hop - 1] if incoming and sized else 0
+    row.incoming_timelock_blocks = attempts.cltv_blocks[slot, hop - 1] if incoming and sized else 0
     row.outgoing_direction = attempts.direction[slot, hop] if outgoing else -1
     added = outgoing and kind != _LINK_FAIL_EVENT
     row.outgoing_htlc_id = attempts.htlc_id[slot, hop] if added else 0
@@ -193,7 +202,6 @@ def _log_htlc(
 
 @kernel
 def check_forward(
-    network: Any,
     own: Any,
     enforced: Any,
     incoming: Any,
@@ -208,8 +216,10 @@ def check_forward(
     if not own.active[outgoing // 2]:
         return _UNKNOWN_PEER, _NOT_ELIGIBLE
     fee = enforced.base_fee_msat[outgoing] + proportional_fee(amount_out, enforced.fee_rate_ppm[outgoing])
-    inbound = enforced.inbound_base_fee_msat[incoming ^ 1]
-    inbound += proportional_fee(amount_out + fee, enforced.inbound_fee_rate_ppm[incoming ^ 1])
+    arriving = incoming ^ 1
+    inbound = inbound_fee(
+        enforced.inbound_base_fee_msat[arriving], enforced.inbound_fee_rate_ppm[arriving], amount_out + fee
+    )
     if amount_in < amount_out or amount_in - amount_out < fee + inbound:
         return _FEE_INSUFFICIENT, _NO_DETAIL
     if amount_out < enforced.min_htlc_msat[outgoing]:
@@ -226,28 +236,20 @@ def check_forward(
         return _INCORRECT_CLTV, _NO_DETAIL
     if cltv_in - cltv_out > _MAX_EXPIRY_BLOCKS:
         return _EXPIRY_TOO_FAR, _NO_DETAIL
-    if own.pending_htlcs[outgoing] >= own.max_htlcs:
-        return _TEMPORARY_CHANNEL, _ADD_FAILED
     return _NONE, _NO_DETAIL
 
 
 @kernel
 def _choose_link(
-    network: Any,
-    own: Any,
-    enforced: Any,
-    view: Any,
-    parameters: Any,
-    payments: Any,
-    attempts: Any,
-    slot: Any,
-    hop: Any,
-    now: Any,
+    own: Any, enforced: Any, view: Any, parameters: Any, payments: Any, attempts: Any, slot: Any, hop: Any, now: Any
 ) -> Any:
     """Return (direction, code, detail) of the link that forwards HTLC number `hop` of a route.
 
-    Any channel to the same peer may serve; of those that would pass one is
-    picked at random. The error is that of the channel that was asked for.
+    Any channel to the same peer may serve, even the one that the HTLC came by
+    if another was asked for; of those that would pass one is picked at random,
+    by reservoir sampling. The error is that of the channel that was asked for.
+    A link's slots are looked at only when it has been picked (handlePacketAdd,
+    handleDownstreamUpdateAdd).
     """
     asked = attempts.direction[slot, hop]
     incoming = attempts.direction[slot, hop - 1]
@@ -256,49 +258,37 @@ def _choose_link(
     height = _height(parameters, now)
     amount_in, amount_out = attempts.amount_msat[slot, hop - 1], attempts.amount_msat[slot, hop]
     cltv_in, cltv_out = attempts.cltv_blocks[slot, hop - 1], attempts.cltv_blocks[slot, hop]
-    code, detail = check_forward(
-        network, own, enforced, incoming, asked, amount_in, amount_out, cltv_in, cltv_out, height
-    )
     row = np.int64(view.position[asked])
-    node = view.edges[row].source
-    first = row
-    while first > 0 and view.edges[first - 1].source == node and view.edges[first - 1].target == view.edges[row].target:
-        first -= 1
+    node, peer = view.edges[row].source, view.edges[row].target
+    while row > 0 and view.edges[row - 1].source == node and view.edges[row - 1].target == peer:
+        row -= 1
     passing = 0
-    chosen = asked
+    chosen, code, detail = asked, _NONE, _NO_DETAIL
     bits = np.uint64(0)
-    while first < view.edges.shape[0] and passing < _MOST_LINKS:
-        edge = view.edges[first]
-        if edge.source != node or edge.target != view.edges[row].target:
-            break
-        first += 1
-        other = edge.direction
-        if other == incoming ^ 1:
-            continue
-        passes = code == _NONE
-        if other != asked:
-            passes = (
-                check_forward(
-                    network, own, enforced, incoming, other, amount_in, amount_out, cltv_in, cltv_out, height
-                )[0]
-                == _NONE
-            )
-        if not passes:
+    while row < view.edges.shape[0] and view.edges[row].source == node and view.edges[row].target == peer:
+        link = view.edges[row].direction
+        row += 1
+        link_code, link_detail = check_forward(
+            own, enforced, incoming, link, amount_in, amount_out, cltv_in, cltv_out, height
+        )
+        if link == asked:
+            code, detail = link_code, link_detail
+        if link_code != _NONE:
             continue
         passing += 1
-        if passing == 1:
-            chosen = other
-            continue
         if passing == 2:
             payment = attempts.payment[slot]
             index = np.int64(payments.attempts[payment]) * 128 + hop
             bits = philox(parameters.seed, payments.payment_id[payment], _LINK_CHOICE, index)
-        bits = bits * np.uint64(6364136223846793005) + np.uint64(1442695040888963407)
-        if (bits >> np.uint64(33)) % np.uint64(passing) == 0:
-            chosen = other
-    if passing > 0:
-        return chosen, _NONE, _NO_DETAIL
-    return asked, code, detail
+        if passing > 1:
+            bits = bits * np.uint64(6364136223846793005) + np.uint64(1442695040888963407)
+        if passing == 1 or (bits >> np.uint64(33)) % np.uint64(passing) == 0:
+            chosen = link
+    if passing == 0:
+        return asked, code, detail
+    if own.pending_htlcs[chosen] >= own.max_htlcs:
+        return chosen, _TEMPORARY_CHANNEL, _ADD_FAILED
+    return chosen, _NONE, _NO_DETAIL
 
 
 @kernel
@@ -368,7 +358,7 @@ def _close_attempt(
     for hop in range(hops):
         nodes[hop + 1] = network.target[attempts.direction[slot, hop]]
     code = np.int64(attempts.code[slot])
-    if code == _FEE_INSUFFICIENT or code == _BELOW_MINIMUM or code == _INCORRECT_CLTV:
+    if _carries_policy(code, attempts.detail[slot]):
         _tell_senders(view, enforced, attempts.failed_direction[slot])
     over = report_result(
         memory,
@@ -385,6 +375,14 @@ def _close_attempt(
     queues.free_attempts[queues.counters[_FREE_ATTEMPTS]] = slot
     queues.counters[_FREE_ATTEMPTS] += 1
     return over
+
+
+@kernel
+def _carries_policy(code: Any, detail: Any) -> Any:
+    """Say whether a failure brings the channel's current policy along (extractChannelUpdate)."""
+    if code == _TEMPORARY_CHANNEL:
+        return detail != _CIRCULAR
+    return code == _FEE_INSUFFICIENT or code == _BELOW_MINIMUM or code == _INCORRECT_CLTV or code == _EXPIRY_TOO_SOON
 
 
 @kernel
@@ -509,14 +507,11 @@ def _arrive(
 ) -> None:
     """HTLC number `hop` has reached the next node: it settles there, is forwarded, or fails."""
     node = network.target[attempts.direction[slot, hop]]
-    back = now + _delay_ns(parameters, payments, attempts, slot, 2 * hop + 1)
     if hop + 1 == attempts.hops[slot]:
         _log_htlc(queues, network, attempts, slot, hop + 1, node, _SETTLE_EVENT, _RECEIVED, now, 0, 0)
-        schedule(queues, back, _SETTLE, slot, hop)
+        _return(queues, parameters, payments, attempts, slot, hop, now, _SETTLE)
         return
-    direction, code, detail = _choose_link(
-        network, own, enforced, view, parameters, payments, attempts, slot, hop + 1, now
-    )
+    direction, code, detail = _choose_link(own, enforced, view, parameters, payments, attempts, slot, hop + 1, now)
     if code == _NONE:
         attempts.direction[slot, hop + 1] = direction
         _offer(queues, network, own, parameters, payments, attempts, slot, hop + 1, now)
@@ -525,8 +520,18 @@ def _arrive(
     attempts.detail[slot] = detail
     attempts.failed_index[slot] = hop + 1
     attempts.failed_direction[slot] = direction
-    _log_htlc(queues, network, attempts, slot, hop + 1, node, _LINK_FAIL_EVENT, _FORWARDED, now, code, detail)
-    schedule(queues, back, _FAIL, slot, hop)
+    # The mailbox's answer names no outgoing channel, which is how LND tells a receive from a forward.
+    event_type = _RECEIVED if detail == _ADD_FAILED else _FORWARDED
+    _log_htlc(queues, network, attempts, slot, hop + 1, node, _LINK_FAIL_EVENT, event_type, now, code, detail)
+    _return(queues, parameters, payments, attempts, slot, hop, now, _FAIL)
+
+
+@kernel
+def _return(
+    queues: Any, parameters: Any, payments: Any, attempts: Any, slot: Any, hop: Any, now: Any, kind: Any
+) -> None:
+    """Send the answer to HTLC number `hop` back to the node that offered it."""
+    schedule(queues, now + _delay_ns(parameters, payments, attempts, slot, 2 * hop + 1), kind, slot, hop)
 
 
 @kernel
@@ -562,8 +567,7 @@ def _come_back(
     )
     if hop == 0:
         return True
-    back = now + _delay_ns(parameters, payments, attempts, slot, 2 * hop - 1)
-    schedule(queues, back, _SETTLE if settled else _FAIL, slot, hop - 1)
+    _return(queues, parameters, payments, attempts, slot, hop - 1, now, _SETTLE if settled else _FAIL)
     return False
 
 

@@ -11,10 +11,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lightninglens.core.channels import ANCHORS_SAT, MAX_HTLC_SLOTS
+from lightninglens.core.channels import MAX_HTLC_SLOTS
 from lightninglens.core.graph import NetworkGraph, PolicyColumns
 from lightninglens.core.units import MSAT_PER_SAT, NS_PER_MS, NS_PER_SECOND
-from lightninglens.routing.state import MAX_HOPS, OwnChannels, build_own_channels
+from lightninglens.routing.state import MAX_HOPS, OwnChannels, build_own_channels, record_type
 
 DUST_LIMIT_MSAT = 354_000
 """LND's dust limit for HTLC outputs (P2WSH); a smaller HTLC adds no weight."""
@@ -141,7 +141,7 @@ class Attempts(NamedTuple):
     failed_direction: NDArray[np.int32]
 
 
-ATTEMPT_ROW = np.dtype(
+ATTEMPT_ROW = record_type(
     [
         ("payment_id", np.int64),
         ("number", np.int32),
@@ -154,11 +154,10 @@ ATTEMPT_ROW = np.dtype(
         ("detail", np.int16),
         ("failed_index", np.int32),
         ("failed_direction", np.int32),
-    ],
-    align=True,
+    ]
 )
 
-HTLC_ROW = np.dtype(
+HTLC_ROW = record_type(
     [
         ("timestamp_ns", np.int64),
         ("node", np.int32),
@@ -174,8 +173,7 @@ HTLC_ROW = np.dtype(
         ("outgoing_amount_msat", np.int64),
         ("incoming_timelock_blocks", np.int32),
         ("outgoing_timelock_blocks", np.int32),
-    ],
-    align=True,
+    ]
 )
 
 
@@ -268,11 +266,6 @@ def make_queues(payment_slots: int, attempt_slots: int, heap_rows: int) -> Queue
         htlc_log=np.zeros(LOG_ROWS, HTLC_ROW),
         counters=counters,
     )
-
-
-def anchors_msat() -> int:
-    """Return what the opener has locked in anchor outputs."""
-    return ANCHORS_SAT * MSAT_PER_SAT
 
 
 DEFAULT_TIMEOUT_NS = 60 * NS_PER_SECOND

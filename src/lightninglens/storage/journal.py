@@ -1,6 +1,5 @@
 """The journal of what was done with money, in a SQLite database of its own (implements `core.ports.Journal`)."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,9 +8,9 @@ from typing import Any, Self
 import sqlalchemy as sa
 
 from lightninglens.core.errors import DataError, LensError
-from lightninglens.core.ids import ChannelId, parse_node_id
-from lightninglens.core.records import JOURNAL_FORMAT, Interval, JournalRecord, JournalState, RebalanceChange
+from lightninglens.core.records import JOURNAL_FORMAT, JournalRecord, JournalState, RebalanceChange
 from lightninglens.core.units import Msat, UnixNs
+from lightninglens.storage.files.codec import from_json, to_json
 from lightninglens.storage.sqlite import open_database
 
 JOURNAL_FILE = "journal.db"
@@ -64,7 +63,7 @@ class SqliteJournal:
             "change_index": record.change_index,
             "author": record.author,
             "state": record.state.value,
-            "change": json.dumps(encode_change(record.change), sort_keys=True),
+            "change": to_json(record.change).decode(),
             "reserved_msat": record.reserved_msat,
             "moved_msat": record.moved_msat,
             "fee_msat": record.fee_msat,
@@ -91,55 +90,17 @@ class SqliteJournal:
         where = f"{self._path}, record {row['sequence']}"
         if row["format"] != JOURNAL_FORMAT:
             raise DataError(f"unknown format {row['format']!r}", where=where)
-        try:
-            return JournalRecord(
-                format=row["format"],
-                sequence=row["sequence"],
-                recorded_ns=UnixNs(row["recorded_ns"]),
-                plan_id=row["plan_id"],
-                change_index=row["change_index"],
-                author=row["author"],
-                state=JournalState(row["state"]),
-                change=decode_change(json.loads(row["change"])),
-                reserved_msat=Msat(row["reserved_msat"]),
-                moved_msat=Msat(row["moved_msat"]),
-                fee_msat=Msat(row["fee_msat"]),
-                detail=row["detail"],
-            )
-        except (KeyError, TypeError, ValueError) as problem:
-            raise DataError(f"cannot be read: {problem}", where=where) from None
-
-
-def encode_change(change: RebalanceChange) -> dict[str, Any]:
-    """Return a change as JSON values: channel ids are strings, money is in msat."""
-    gain = change.expected_gain
-    return {
-        "node_id": change.node_id,
-        "outgoing_channel_id": str(change.outgoing_channel_id),
-        "incoming_channel_id": str(change.incoming_channel_id),
-        "amount_msat": change.amount_msat,
-        "max_fee_msat": change.max_fee_msat,
-        "previous_local_msat": change.previous_local_msat,
-        "reason": change.reason,
-        "confidence": change.confidence,
-        "expected_gain": None
-        if gain is None
-        else {"low_msat": gain.low_msat, "expected_msat": gain.expected_msat, "high_msat": gain.high_msat},
-    }
-
-
-def decode_change(values: dict[str, Any]) -> RebalanceChange:
-    """Return the change that `encode_change` wrote; raises KeyError, TypeError or ValueError where it is malformed."""
-    gain = values["expected_gain"]
-    confidence = values["confidence"]
-    return RebalanceChange(
-        node_id=parse_node_id(values["node_id"]),
-        outgoing_channel_id=ChannelId.parse(values["outgoing_channel_id"]),
-        incoming_channel_id=ChannelId.parse(values["incoming_channel_id"]),
-        amount_msat=Msat(int(values["amount_msat"])),
-        max_fee_msat=Msat(int(values["max_fee_msat"])),
-        previous_local_msat=Msat(int(values["previous_local_msat"])),
-        reason=str(values["reason"]),
-        confidence=None if confidence is None else float(confidence),
-        expected_gain=None if gain is None else Interval(**{name: int(amount) for name, amount in gain.items()}),
-    )
+        return JournalRecord(
+            format=row["format"],
+            sequence=row["sequence"],
+            recorded_ns=UnixNs(row["recorded_ns"]),
+            plan_id=row["plan_id"],
+            change_index=row["change_index"],
+            author=row["author"],
+            state=JournalState(row["state"]),
+            change=from_json(RebalanceChange, row["change"].encode(), where=where),
+            reserved_msat=Msat(row["reserved_msat"]),
+            moved_msat=Msat(row["moved_msat"]),
+            fee_msat=Msat(row["fee_msat"]),
+            detail=row["detail"],
+        )

@@ -133,6 +133,7 @@ def test_stop_says_that_nothing_runs(capsys: pytest.CaptureFixture[str], tmp_pat
     assert json.loads(lens(capsys, "stop", "--json")[1])["outcome"].startswith("no lab runs")
 
 
+@pytest.mark.promise("A0.54")
 def test_a_command_that_is_not_installed_is_explained() -> None:
     commands = LazyCommands({"ghost": CommandEntry(module="lightninglens.app.cli.ghost", help="")})
     with pytest.raises(LensError, match=r"`lens ghost` needs the Python module lightninglens\.app\.cli\.ghost"):

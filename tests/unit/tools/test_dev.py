@@ -77,12 +77,51 @@ def test_a_second_start_needs_nothing(
 ) -> None:
     (tmp_path / ".venv/bin").mkdir(parents=True)
     (tmp_path / ".venv/bin/lens").touch()
+    monkeypatch.setattr(dev, "DASHBOARD", tmp_path / "index.html")
     dev.STAMP.write_text(dev.fingerprint())
     monkeypatch.setattr(dev, "find_uv", lambda: pytest.fail("uv is not needed"))
     dev.install()
     assert "up to date" in capsys.readouterr().out
     (tmp_path / "uv.lock").write_text("changed")
     assert dev.STAMP.read_text() != dev.fingerprint()
+
+
+def test_a_dashboard_that_was_removed_is_built_again(
+    dev: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".venv/bin").mkdir(parents=True)
+    (tmp_path / ".venv/bin/lens").touch()
+    (tmp_path / "web").mkdir()
+    monkeypatch.setattr(dev, "DASHBOARD", tmp_path / "index.html")
+    monkeypatch.setattr(dev, "find_uv", lambda: "uv")
+    run: list[list[str]] = []
+    monkeypatch.setattr(dev, "quiet_step", lambda _title, command, note="": run.append(command))
+    dev.STAMP.write_text(dev.fingerprint())
+    dev.install()
+    assert run[0][-2:] == ["--reinstall-package", "lightninglens"]
+    (tmp_path / "index.html").touch()
+    dev.install()
+    assert len(run) == 1
+
+
+def test_chromium_is_installed_in_ci_and_explained_elsewhere(
+    dev: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run: list[list[str]] = []
+    monkeypatch.setattr(dev, "quiet_step", lambda _title, command: run.append(command))
+    monkeypatch.setattr(dev, "CHROMIUM", tmp_path / "chromium")
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.delenv("CI", raising=False)
+    dev.ensure_chromium()
+    assert run == []
+    assert "apt install chromium" in capsys.readouterr().out
+    monkeypatch.setenv("CI", "true")
+    dev.ensure_chromium()
+    assert [command[:2] for command in run] == [["apt-get", "update"], ["apt-get", "install"]]
+    (tmp_path / "chromium").touch()
+    dev.ensure_chromium()
+    assert len(run) == 2
 
 
 @pytest.mark.parametrize(

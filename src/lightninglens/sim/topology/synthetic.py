@@ -66,7 +66,7 @@ def synthetic_graph(nodes: int, channels: int, seed: int) -> NetworkGraph:
     pair = _class_pairs(class_of, ends)
     capacity_score = _capacity_scores(pair, seed)
     capacity_sat = _at_ranks(capacity_score, fit.CAPACITY_QUANTILES_SAT)
-    stale = (class_of[ends] >= len(fit.STALE)).any(axis=1)
+    stale: NDArray[np.bool_] = np.asarray((class_of[ends] >= len(fit.STALE)).any(axis=1), np.bool_)
     usable = _usable(stale, pair, _normal_scores(capacity_score), seed)
     policies = _policies(ends, usable, capacity_sat, _normal_scores(capacity_score), seed)
     return _graph(ends, capacity_sat, policies, nodes, seed)

@@ -33,8 +33,6 @@ def degree_sequence(nodes: int, channels: int) -> NDArray[np.int64]:
     """
     levels = (np.arange(nodes) + 0.5) / nodes
     shape = np.expm1(np.interp(levels, fit.DEGREE_LEVELS, np.log(np.array(fit.DEGREE_QUANTILES, np.float64))))
-    if not shape.any():  # two or three nodes: all at the lowest level
-        shape[:] = 1.0
     cap = max(fit.DEGREE_QUANTILES[-1] * (nodes / fit.NODES) ** _HUB_POWER, 4 * channels / nodes, 2.0)
     low, high = 0.0, 2.0
     while (1 + np.minimum(high * shape, cap)).sum() < 2 * channels and high < 2.0**40:
@@ -117,19 +115,21 @@ class _Repair:
         for row in range(len(self._ends)):
             key = _key(self._ends[row])
             if key[0] == key[1]:
-                self._exchange(row, range(self._draws, self._draws + _SWAP_TRIES)) or self._force(row)
+                if not self._exchange(row):
+                    self._force(row)
             elif key in seen:
                 if allowed:
                     allowed -= 1
                 else:
-                    self._exchange(row, range(self._draws, self._draws + _SWAP_TRIES))
+                    self._exchange(row)
             seen.add(_key(self._ends[row]))
         return np.array(self._ends, np.int64)
 
-    def _exchange(self, row: int, tries: range) -> bool:
+    def _exchange(self, row: int) -> bool:
         """Swap the second end with that of some other channel, making no loop and nothing parallel."""
-        self._draws = tries.stop
-        for draw in uniforms(self._seed, _Draw.SWAP, Stream.TOPOLOGY, len(tries), start=tries.start):
+        draws = uniforms(self._seed, _Draw.SWAP, Stream.TOPOLOGY, _SWAP_TRIES, start=self._draws)
+        self._draws += _SWAP_TRIES
+        for draw in draws:
             partner = int(draw * len(self._ends))
             if self._count[_key(self._ends[partner])] == 1 and self._swap(row, partner, parallel=False):
                 return True

@@ -1,1 +1,1 @@
-"""Files: graphs, scenarios, runs, exports."""
+"""Files that people exchange: graphs, scenarios, runs. Depends on core."""

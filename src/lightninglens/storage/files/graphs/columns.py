@@ -65,7 +65,7 @@ def objects(values: Sequence[Any], place: Place) -> Sequence[dict[str, Any]]:
     return values
 
 
-def field(rows: Sequence[dict[str, Any]], key: str, place: Place, default: object = _REQUIRED) -> list[Any]:
+def field(rows: Sequence[dict[str, Any]], key: str, place: Place, *, default: object = _REQUIRED) -> list[Any]:
     """Return one field of every object.
 
     Raises:
@@ -76,10 +76,8 @@ def field(rows: Sequence[dict[str, Any]], key: str, place: Place, default: objec
     try:
         return [row[key] for row in rows]
     except KeyError:
-        for position, row in enumerate(rows):
-            if key not in row:
-                raise DataError(f"the field {key} is missing", where=place(position)) from None
-        raise
+        position = next(position for position, row in enumerate(rows) if key not in row)
+        raise DataError(f"the field {key} is missing", where=place(position)) from None
 
 
 def integers(values: Sequence[Any], bounds: Bounds, place: Place) -> NDArray[np.int64]:
@@ -212,7 +210,7 @@ def assemble(
     check_counts(len(nodes), len(ids))
     index = _index(nodes, node_place)
     _refuse_duplicates(ids, channel_place)
-    first, second = (_rows(side, index, ids, channel_place) for side in ends)
+    first, second = _rows(ends, index, ids, channel_place)
     if (loops := first == second).any():
         row = int(np.argmax(loops))
         raise DataError(f"channel {_name(ids, row)} joins node {nodes[first[row]]} to itself", where=channel_place(row))
@@ -251,15 +249,19 @@ def _refuse_duplicates(ids: NDArray[np.uint64], place: Place) -> None:
 
 
 def _rows(
-    side: Sequence[NodeId], index: Mapping[NodeId, int], ids: NDArray[np.uint64], place: Place
-) -> NDArray[np.int32]:
+    ends: tuple[Sequence[NodeId], Sequence[NodeId]],
+    index: Mapping[NodeId, int],
+    ids: NDArray[np.uint64],
+    place: Place,
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     try:
-        return np.fromiter(map(index.__getitem__, side), np.int32, len(side))
+        first, second = (np.fromiter(map(index.__getitem__, side), np.int32, len(side)) for side in ends)
     except KeyError:
-        row = next(row for row, node in enumerate(side) if node not in index)
-        raise DataError(
-            f"channel {_name(ids, row)} names node {side[row]}, which is not among the nodes", where=place(row)
-        ) from None
+        pairs = enumerate(zip(*ends, strict=True))
+        row, node = next((row, node) for row, pair in pairs for node in pair if node not in index)
+        problem = f"channel {_name(ids, row)} names node {node}, which is not among the nodes"
+        raise DataError(problem, where=place(row)) from None
+    return first, second
 
 
 def _name(ids: NDArray[np.uint64], row: int) -> ChannelId:

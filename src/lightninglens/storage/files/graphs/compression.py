@@ -146,14 +146,14 @@ def _new_decoder(compression: Compression) -> _Decoder:
 def _step_gzip(decoder: Any, pending: memoryview, data: bytearray) -> bytes | memoryview:
     """Unpack a bounded step; return what is left to unpack."""
     data += decoder.decompress(pending, _GZIP_STEP_BYTES)
-    return decoder.unused_data if decoder.eof else decoder.unconsumed_tail
+    return bytes(decoder.unused_data if decoder.eof else decoder.unconsumed_tail)
 
 
 def _step_zstd(decoder: Any, pending: memoryview, data: bytearray) -> bytes | memoryview:
     """Unpack a bounded step; return what is left to unpack."""
     data += decoder.decompress(pending[:_ZSTD_STEP_BYTES])
     rest = pending[_ZSTD_STEP_BYTES:]
-    return decoder.unused_data + bytes(rest) if decoder.eof else rest
+    return bytes(decoder.unused_data) + bytes(rest) if decoder.eof else rest
 
 
 def _check_size(unpacked: int, consumed: int) -> None:

@@ -17,7 +17,7 @@ from lightninglens.storage.files.graphs.compression import read_unpacked
 from lightninglens.storage.files.graphs.json_text import parse_json
 from lightninglens.storage.files.graphs.listchannels import parse_listchannels, parse_listnodes
 from lightninglens.storage.files.graphs.lnd import parse_lnd, render_lnd
-from lightninglens.storage.files.graphs.model import GraphFormat, GraphImport, GraphOrigin, ParsedGraph
+from lightninglens.storage.files.graphs.model import FORMAT_TITLES, GraphFormat, GraphImport, GraphOrigin, ParsedGraph
 
 ACCEPTED = (
     "accepted are the JSON of `lncli describegraph` or `lightning-cli listchannels`, a Core Lightning gossip_store, "
@@ -72,7 +72,7 @@ def write_graph(graph: NetworkGraph, path: Path, format_: GraphFormat, *, origin
 
         pieces = (render_parquet(graph, origin),)
     else:
-        raise ConfigError(f"{format_.title} can be read, not written; write lnd or parquet")
+        raise ConfigError(f"{FORMAT_TITLES[format_]} can be read, not written; write lnd or parquet")
     with atomic_writer(path) as file:
         _write_packed(pieces, path.suffix, file)
 

@@ -1,31 +1,22 @@
 """The records of a gossip_store: found and checked in compiled code, read out by column."""
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
 from lightninglens.core.errors import DataError
+from lightninglens.storage.files.graphs import _kernels
+from lightninglens.storage.files.graphs._kernels import HEADER_BYTES
 
-HEADER_BYTES: Final = 12
-_COMPLETED_BIT: Final = 0x2000
 _FIRST_COMPLETED_VERSION: Final = 15
-_CRC32C_POLYNOMIAL: Final = 0x82F63B78
-
-_DONE: Final = 0
-_UNFINISHED: Final = 1
-_CUT: Final = 2
-_CHECKSUM: Final = 3
-_NO_TYPE: Final = 4
-_HOLE: Final = 5
 
 _PROBLEMS: Final = {
-    _CUT: "the record is cut off: the file ends in the middle of it",
-    _CHECKSUM: "the record's checksum is wrong: the file is damaged",
-    _NO_TYPE: "the record is too short to hold a message: the file is damaged",
-    _HOLE: "the record is marked unfinished, but others follow it: the file is damaged",
+    _kernels.CUT: "the record is cut off: the file ends in the middle of it",
+    _kernels.CHECKSUM: "the record's checksum is wrong: the file is damaged",
+    _kernels.NO_TYPE: "the record is too short to hold a message: the file is damaged",
+    _kernels.HOLE: "the record is marked unfinished, but others follow it: the file is damaged",
 }
 
 
@@ -88,66 +79,10 @@ def scan(data: bytearray, version: int) -> tuple[Records, int]:
     contents = np.frombuffer(data, np.uint8)
     has_completed_bit = version >= _FIRST_COMPLETED_VERSION
     columns = np.empty((4, len(contents) // (HEADER_BYTES + 2) + 1), np.int64)
-    count, state, position = _scan(contents, has_completed_bit, _crc32c_table(), columns)
+    count, state, position = _kernels.scan_records(contents, has_completed_bit, _kernels.crc32c_table(), columns)
     if state in _PROBLEMS:
         raise DataError(_PROBLEMS[state], where=_place(count, position))
     if count == 0:
         raise DataError("a gossip_store without a single complete record", where="byte 1")
     offset, length, flags, kind = columns[:, :count].copy()
-    return Records(contents, np.arange(count), offset, length, flags, kind), int(state == _UNFINISHED)
-
-
-def _crc32c_table() -> NDArray[np.uint32]:
-    table = np.arange(256, dtype=np.uint32)
-    for _ in range(8):
-        table = np.where(table & 1, (table >> 1) ^ np.uint32(_CRC32C_POLYNOMIAL), table >> 1).astype(np.uint32)
-    return table
-
-
-@nb.njit(cache=True)
-def _be(data: Any, position: Any, width: Any) -> Any:
-    value = np.uint32(0)
-    for byte in range(width):
-        value = (value << np.uint32(8)) | np.uint32(data[position + byte])
-    return np.uint32(value)
-
-
-@nb.njit(cache=True)
-def _crc32c(data: Any, start: Any, stop: Any, seed: Any, table: Any) -> Any:
-    crc = ~np.uint32(seed)
-    for position in range(start, stop):
-        crc = table[(crc ^ data[position]) & np.uint32(0xFF)] ^ (crc >> np.uint32(8))
-    return ~np.uint32(crc)
-
-
-@nb.njit(cache=True)
-def _scan(data: Any, has_completed_bit: Any, table: Any, out: Any) -> Any:
-    """Fill offset, length, flags and type of each record; return count, state and where it stopped."""
-    size = data.shape[0]
-    position = 1
-    count = 0
-    while position < size:
-        completed = not has_completed_bit or (data[position] & (_COMPLETED_BIT >> 8)) != 0
-        if position + HEADER_BYTES > size:
-            return count, (_CUT if completed else _UNFINISHED), position
-        flags = _be(data, position, 2)
-        length = np.int64(_be(data, position + 2, 2))
-        start = position + HEADER_BYTES
-        if not completed:
-            return count, (_UNFINISHED if start + length >= size else _HOLE), position
-        if start + length > size:
-            return count, _CUT, position
-        if length < 2:
-            return count, _NO_TYPE, position
-        # A deleted record's bytes are of no use to anyone, as for gossmap.
-        if (flags & np.uint32(0x8000)) == 0:
-            expected = _be(data, position + 4, 4)
-            if _crc32c(data, start, start + length, _be(data, position + 8, 4), table) != expected:
-                return count, _CHECKSUM, position
-        out[0, count] = start
-        out[1, count] = length
-        out[2, count] = flags
-        out[3, count] = _be(data, start, 2)
-        count += 1
-        position = start + length
-    return count, _DONE, position
+    return Records(contents, np.arange(count), offset, length, flags, kind), int(state == _kernels.UNFINISHED)

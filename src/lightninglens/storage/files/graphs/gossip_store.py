@@ -229,7 +229,7 @@ def _newest(key: NDArray[np.int64], timestamp: NDArray[np.int64]) -> NDArray[np.
     """Return the position of the entry with the greatest timestamp for each key, the later one of equals."""
     order = np.lexsort((np.arange(len(key)), timestamp, key))
     last = np.append(key[order][1:] != key[order][:-1], True) if len(key) else np.zeros(0, np.bool_)
-    return order[last]
+    return np.asarray(order[last], np.int64)
 
 
 def _inbound_fee(extra: bytes) -> tuple[int, int]:

@@ -89,7 +89,7 @@ def parse_listnodes(document: Mapping[str, Any]) -> dict[NodeId, str]:
         columns.field(rows, "nodeid", lambda row: f"nodes[{row}]"), lambda row: f"nodes[{row}].nodeid"
     )
     names = columns.aliases(
-        columns.field(rows, "alias", lambda row: f"nodes[{row}]", ""), lambda row: f"nodes[{row}].alias"
+        columns.field(rows, "alias", lambda row: f"nodes[{row}]", default=""), lambda row: f"nodes[{row}].alias"
     )
     return dict(zip(ids, names, strict=True))
 
@@ -105,7 +105,7 @@ def _places(positions: Sequence[int]) -> _PlaceOf:
 
 def _public(rows: Sequence[dict[str, Any]]) -> tuple[list[int], int]:
     """Return the positions of announced directions, and how many others there are."""
-    values = columns.field(rows, "public", _at(range(len(rows))), True)
+    values = columns.field(rows, "public", _at(range(len(rows))), default=True)
     announced = columns.booleans(values, _at(range(len(rows)), "public"))
     return np.flatnonzero(announced).tolist(), int((~announced).sum())
 
@@ -139,7 +139,8 @@ def _check_pairs(
         name, here = ChannelId(int(ids[row])), f"channels[{public[row]}]"
         if direction in seen:
             raise DataError(
-                f"channel {name} is there twice in direction {direction % 2}, first at channels[{public[seen[direction]]}]",
+                f"channel {name} is there twice in direction {direction % 2}, "
+                f"first at channels[{public[seen[direction]]}]",
                 where=here,
             )
         seen[direction] = row

@@ -56,7 +56,7 @@ def parse_lnd(document: dict[str, Any]) -> ParsedGraph:
     )
     graph, swapped = columns.assemble(
         nodes=columns.node_ids(columns.field(nodes, "pub_key", _at("nodes")), _at("nodes", "pub_key")),
-        names=columns.aliases(columns.field(nodes, "alias", _at("nodes"), ""), _at("nodes", "alias")),
+        names=columns.aliases(columns.field(nodes, "alias", _at("nodes"), default=""), _at("nodes", "alias")),
         ids=ids,
         ends=(first, second),
         capacity_sat=capacity_sat,
@@ -65,7 +65,7 @@ def parse_lnd(document: dict[str, Any]) -> ParsedGraph:
         channel_place=_at("edges"),
     )
     newest_node = columns.integers(
-        columns.field(nodes, "last_update", _at("nodes"), 0),
+        columns.field(nodes, "last_update", _at("nodes"), default=0),
         POLICY_BOUNDS["last_update_s"],
         _at("nodes", "last_update"),
     )
@@ -107,7 +107,7 @@ def _policies(
     announced = []
     directions = []
     for side, key in enumerate(_SIDES):
-        for row, value in enumerate(columns.field(edges, key, _at("edges"), None)):
+        for row, value in enumerate(columns.field(edges, key, _at("edges"), default=None)):
             if value is not None:
                 announced.append(value)
                 directions.append(2 * row + side)
@@ -121,11 +121,11 @@ def _policies(
     policies = PolicyColumns.unknown(2 * len(edges))
     policies.known[where] = True
     policies.disabled[where] = columns.booleans(
-        columns.field(announced, "disabled", place(""), False), place("disabled")
+        columns.field(announced, "disabled", place(""), default=False), place("disabled")
     )
     for name, key in _FIELDS.items():
         values = (
-            columns.field(announced, key, place(""), 0)
+            columns.field(announced, key, place(""), default=0)
             if name in _OPTIONAL
             else columns.field(announced, key, place(""))
         )

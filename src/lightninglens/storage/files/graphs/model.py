@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from lightninglens.core.graph import NetworkGraph
 from lightninglens.storage.files.graphs.compression import Compression
@@ -16,15 +17,14 @@ class GraphFormat(StrEnum):
     GOSSIP_STORE = "gossip_store"
     PARQUET = "parquet"
 
-    @property
-    def title(self) -> str:
-        """What people call it."""
-        return {
-            GraphFormat.LND: "LND describegraph JSON",
-            GraphFormat.LISTCHANNELS: "Core Lightning listchannels JSON",
-            GraphFormat.GOSSIP_STORE: "Core Lightning gossip_store",
-            GraphFormat.PARQUET: "LightningLens Parquet",
-        }[self]
+
+FORMAT_TITLES: Final = {
+    GraphFormat.LND: "LND describegraph JSON",
+    GraphFormat.LISTCHANNELS: "Core Lightning listchannels JSON",
+    GraphFormat.GOSSIP_STORE: "Core Lightning gossip_store",
+    GraphFormat.PARQUET: "LightningLens Parquet",
+}
+"""What people call them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -200,7 +200,7 @@ def _policies(channels: pl.DataFrame, first_row: int) -> PolicyColumns:
     for side, name in enumerate(_SIDES):
         known = channels[f"{name}_disabled"].is_not_null().to_numpy()
         policies.known[side::2] = known
-        policies.disabled[side::2] = channels[f"{name}_disabled"].fill_null(False).to_numpy()
+        policies.disabled[side::2] = channels[f"{name}_disabled"].fill_null(value=False).to_numpy()
         for key, bounds in POLICY_BOUNDS.items():
             column = channels[f"{name}_{key}"]
             _check_nulls(column, known, first_row)

@@ -1,0 +1,190 @@
+"""The compiled search and mission control agree with their plain-Python twins, exactly."""
+
+import random
+
+import numpy as np
+import pytest
+from tests.reference import mission_control, networks, pathfinding
+
+from lightninglens.core.graph import NetworkGraph
+from lightninglens.core.htlc import FailureCode, HtlcOutcome
+from lightninglens.routing import NoRoute, PathFinder, Route, RouteQuery
+from lightninglens.routing.state import NEVER_NS, Estimator
+from lightninglens.routing.state import MissionControl as Memory
+
+HEIGHT = 800_000
+CODES = [code for code in FailureCode if code != FailureCode.NONE]
+
+
+class Twin:
+    """What `PathFinder` does, on the twins."""
+
+    def __init__(self, graph: NetworkGraph, spendable: list[int], estimator: Estimator) -> None:
+        self.graph, self.spendable, self.estimator = pathfinding.Graph(graph), spendable, estimator
+        self.memories: dict[int, mission_control.MissionControl] = {}
+        self.nodes = (graph.node1.tolist(), graph.node2.tolist())
+
+    def memory(self, sender: int) -> mission_control.MissionControl:
+        config = mission_control.AprioriConfig(
+            apriori_hop_probability=self.estimator.hop_probability,
+            apriori_weight=self.estimator.apriori_weight,
+            capacity_fraction=self.estimator.capacity_fraction,
+        )
+        return self.memories.setdefault(sender, mission_control.MissionControl(sender, config))
+
+    def find(self, query: RouteQuery, now: int) -> tuple[list[pathfinding.Hop], float] | HtlcOutcome:
+        memory = self.memory(query.sender)
+        amount = query.amount_msat
+        limit = query.fee_limit_msat
+        if limit is None:
+            limit = amount if amount <= 1_000_000 else amount * 5 // 100
+        outgoing = None
+        if query.outgoing_channel is not None:
+            side = 0 if self.nodes[0][query.outgoing_channel] == query.sender else 1
+            outgoing = 2 * query.outgoing_channel + side
+        search = pathfinding.Search(
+            self.graph,
+            pathfinding.PathFindingConfig(
+                attempt_cost_msat=int(self.estimator.attempt_cost_msat),
+                attempt_cost_ppm=self.estimator.attempt_cost_ppm,
+                min_probability=self.estimator.min_probability,
+            ),
+            pathfinding.Restrictions(
+                probability=lambda *pair: memory.probability(*pair, now),
+                fee_limit=limit,
+                cltv_limit=query.cltv_limit_blocks,
+                outgoing_direction=outgoing,
+                last_hop=query.last_hop,
+            ),
+            lambda direction: self.spendable[direction],
+            source=query.sender,
+            target=query.receiver,
+            amount=amount,
+            height=HEIGHT,
+            final_delta=query.final_cltv_blocks + 3,
+        )
+        try:
+            path = search.run()
+        except pathfinding.NoPath:
+            return HtlcOutcome.NO_ROUTE
+        except pathfinding.InsufficientBalance:
+            return HtlcOutcome.INSUFFICIENT_BALANCE
+        hops = pathfinding.new_route(path, amount, search.final_expiry)
+        return hops, search.distance[query.sender].probability
+
+
+def assert_same(found: Route | NoRoute, expected: tuple[list[pathfinding.Hop], float] | HtlcOutcome) -> None:
+    """Compare an answer of the kernel with the twin's."""
+    if isinstance(expected, HtlcOutcome):
+        assert isinstance(found, NoRoute), found
+        assert found.outcome == expected
+        return
+    assert isinstance(found, Route), expected
+    hops = [(hop.direction, hop.amount_msat, hop.expiry_height) for hop in found.hops]
+    assert hops == [(hop.direction, hop.amount_msat, hop.expiry) for hop in expected[0]]
+    assert found.probability == pytest.approx(expected[1], rel=1e-12)
+
+
+def remembered(memory: Memory) -> dict[tuple[int, int, int], tuple[int, int, int, int]]:
+    """Return the kernel's memory as a dictionary of (sender, from, to)."""
+    return {
+        (int(memory.sender[row]), int(memory.from_node[row]), int(memory.to_node[row])): (
+            int(memory.fail_time_ns[row]),
+            int(memory.fail_msat[row]),
+            int(memory.success_time_ns[row]),
+            int(memory.success_msat[row]),
+        )
+        for row in range(int(memory.counters[0]))
+        if memory.has_result[row]
+    }
+
+
+def expected_memory(twin: Twin) -> dict[tuple[int, int, int], tuple[int, int, int, int]]:
+    """Return the twin's memory in the same form."""
+    never = int(NEVER_NS)
+    return {
+        (sender, from_node, to_node): (
+            never if result.fail_time is None else result.fail_time,
+            result.fail_amt,
+            never if result.success_time is None else result.success_time,
+            result.success_amt,
+        )
+        for sender, memory in twin.memories.items()
+        for from_node, pairs in memory.state.last_pair_result.items()
+        for to_node, result in pairs.items()
+    }
+
+
+def draw_query(draw: random.Random, graph: NetworkGraph, spendable: list[int]) -> RouteQuery:
+    """Draw what to search: sometimes at the edge of what the sender has, sometimes to itself."""
+    nodes = graph.node_count
+    sender = draw.randrange(nodes)
+    receiver = sender if draw.random() < 0.2 else draw.choice([node for node in range(nodes) if node != sender])
+    own = [direction for direction, node in enumerate(graph.sources().tolist()) if node == sender]
+    edge = max((spendable[direction] for direction in own), default=0)
+    amount = draw.choice(
+        [1, 1_000, 999_999, 1_000_000, 1_000_001, 20_000_000, 400_000_000, edge, edge - draw.randrange(5_000)]
+    )
+    return RouteQuery(
+        sender=sender,
+        receiver=receiver,
+        amount_msat=max(amount, 1),
+        fee_limit_msat=draw.choice([None, None, None, 0, 500, 10_000, 10**12]),
+        final_cltv_blocks=draw.choice([18, 80, 80, 144]),
+        cltv_limit_blocks=draw.choice([2016, 2016, 2016, 300, 10_000]),
+        outgoing_channel=draw.choice(own) // 2 if own and draw.random() < 0.2 else None,
+        last_hop=draw.randrange(nodes) if draw.random() < 0.15 else None,
+    )
+
+
+def draw_estimator(draw: random.Random) -> Estimator:
+    """Draw LND's defaults, or settings under which ties and certain hops are common."""
+    if draw.random() < 0.6:
+        return Estimator()
+    return Estimator(
+        attempt_cost_msat=draw.choice([0.0, 100_000.0]),
+        attempt_cost_ppm=draw.choice([0, 1_000]),
+        min_probability=draw.choice([0.0, 0.01]),
+        hop_probability=draw.choice([0.6, 0.95, 1.0]),
+        apriori_weight=draw.choice([0.1, 0.5, 1.0]),
+        capacity_fraction=draw.choice([0.75, 0.9999, 1.0]),
+    )
+
+
+def check_network(seed: int, rounds: int) -> int:
+    """Search and report on one random network; return how many routes were found."""
+    draw = random.Random(seed)
+    graph = networks.draw_graph(draw)
+    capacity = np.repeat(graph.capacity_sat, 2).tolist()
+    spendable = [draw.choice([0, sat * 10, sat * 500, sat * 990]) for sat in capacity]
+    estimator = draw_estimator(draw)
+    finder = PathFinder(graph, np.array(spendable, np.int64), height=HEIGHT, estimator=estimator)
+    twin = Twin(graph, spendable, estimator)
+    now, routes = 10**18, 0
+    for _ in range(rounds):
+        now += draw.choice([0, 10**9, 50 * 10**9, 61 * 10**9, 2 * 3_600 * 10**9])
+        query = draw_query(draw, graph, spendable)
+        found = finder.find(query, now_ns=now)
+        assert_same(found, twin.find(query, now))
+        if not isinstance(found, Route):
+            continue
+        routes += 1
+        nodes = [query.sender, *(hop.to_node for hop in found.hops)]
+        amounts = [int(hop.amount_msat) for hop in found.hops]
+        code = FailureCode.NONE if draw.random() < 0.3 else draw.choice(CODES)
+        source = draw.randrange(len(amounts) + 1)
+        over = finder.report(found, now_ns=now, code=code, reported_by=source)
+        assert over == twin.memory(query.sender).report(nodes, amounts, code, source, now)
+        assert remembered(finder._memory) == expected_memory(twin)
+    return routes
+
+
+@pytest.mark.kernel
+def test_a_few_networks() -> None:
+    """Small enough for the uncompiled kernels."""
+    assert sum(check_network(seed, rounds=12) for seed in range(40)) > 100
+
+
+def test_search_and_memory_equal_the_twins() -> None:
+    """Some 10,000 searches with history on 400 networks: the same routes, amounts, expiries and memory."""
+    assert sum(check_network(seed, rounds=30) for seed in range(1_000, 1_400)) > 3_000

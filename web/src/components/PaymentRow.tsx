@@ -1,0 +1,166 @@
+import { type MouseEvent, memo } from "react";
+import type { Payment } from "../api/types";
+import type { NameOf } from "../lib/channels";
+import { describeFailure } from "../lib/failure";
+import { formatClock, formatDuration, formatInteger } from "../lib/format";
+import { Amount } from "./Amount";
+
+interface PaymentProps {
+  readonly payment: Payment;
+  readonly nameOf: NameOf;
+  readonly isSelected: boolean;
+  readonly onToggle: (paymentId: number) => void;
+}
+
+function Result({ payment, nameOf }: Pick<PaymentProps, "payment" | "nameOf">) {
+  if (payment.succeeded) {
+    return <span className="text-success">✓ {payment.kind === "rebalance" ? "rebalanced" : "paid"}</span>;
+  }
+  return <span className="text-failure">✕ {describeFailure(payment, nameOf)}</span>;
+}
+
+function Parties({ payment }: { readonly payment: Payment }) {
+  if (payment.kind === "rebalance") {
+    return (
+      <>
+        {payment.sender_name} <span className="text-accent">↻ rebalance</span>
+      </>
+    );
+  }
+  return (
+    <>
+      {payment.sender_name} <span className="text-ink-3">→</span> {payment.receiver_name}
+    </>
+  );
+}
+
+function TimeButton({ payment, isSelected, onToggle }: Omit<PaymentProps, "nameOf">) {
+  const toggle = (event: MouseEvent) => {
+    event.stopPropagation();
+    onToggle(payment.payment_id);
+  };
+  return (
+    <button
+      type="button"
+      data-payment-row={payment.payment_id}
+      aria-expanded={isSelected}
+      title="Show the route here and on the graph"
+      onClick={toggle}
+    >
+      {formatClock(payment.started_ms).time}
+    </button>
+  );
+}
+
+function Detail({ payment, nameOf }: Pick<PaymentProps, "payment" | "nameOf">) {
+  return (
+    <dl className="grid grid-cols-[88px_minmax(0,1fr)] gap-x-3 text-12 wrap-anywhere">
+      <dt className="text-ink-3">route</dt>
+      <dd>
+        {payment.route_node_ids.length > 0
+          ? payment.route_node_ids.map(nameOf).join(" → ")
+          : "none: it never left the sender"}
+      </dd>
+      {payment.route_channel_ids.length > 0 && (
+        <>
+          <dt className="text-ink-3">channels</dt>
+          <dd>{payment.route_channel_ids.join(", ")}</dd>
+        </>
+      )}
+      {!payment.succeeded && (
+        <>
+          <dt className="text-ink-3">cause</dt>
+          <dd>
+            <span className="text-failure">{describeFailure(payment, nameOf)}</span>{" "}
+            <span className="text-ink-3">
+              {payment.outcome}
+              {payment.failure !== null && ` · ${payment.failure.code} · ${payment.failure.detail}`}
+            </span>
+          </dd>
+        </>
+      )}
+      <dt className="text-ink-3">payment</dt>
+      <dd>
+        {formatInteger(payment.payment_id)}, {formatClock(payment.started_ms).date}, {payment.attempts}{" "}
+        {payment.attempts === 1 ? "attempt" : "attempts"} in {formatDuration(payment.duration_ms)}
+      </dd>
+    </dl>
+  );
+}
+
+export const PaymentRow = memo(function PaymentRow({
+  columns,
+  ...props
+}: PaymentProps & { readonly columns: number }) {
+  const { payment, nameOf, isSelected, onToggle } = props;
+  const cell = "truncate border-b border-line px-3 leading-7";
+  return (
+    <>
+      <tr
+        className={`cursor-pointer ${isSelected ? "bg-raised" : "hover:bg-raised"}`}
+        onClick={() => onToggle(payment.payment_id)}
+      >
+        <td className={cell}>
+          <TimeButton payment={payment} isSelected={isSelected} onToggle={onToggle} />
+        </td>
+        <td className={cell}>
+          <Parties payment={payment} />
+        </td>
+        <td className={`${cell} text-right`}>
+          <Amount msat={payment.amount_msat} />
+        </td>
+        <td className={`${cell} text-right`}>
+          {payment.succeeded ? <Amount msat={payment.fee_msat} precise /> : "–"}
+        </td>
+        <td className={cell}>
+          <Result payment={payment} nameOf={nameOf} />
+        </td>
+        <td className={`${cell} text-right`}>{payment.route_channel_ids.length || "–"}</td>
+        <td className={`${cell} text-right`}>{formatDuration(payment.duration_ms)}</td>
+        <td className={`${cell} text-ink-2`}>{payment.description}</td>
+      </tr>
+      {isSelected && (
+        <tr className="bg-raised">
+          <td colSpan={columns} className="border-b border-line px-3 py-2">
+            <Detail payment={payment} nameOf={nameOf} />
+          </td>
+        </tr>
+      )}
+    </>
+  );
+});
+
+export const PaymentCard = memo(function PaymentCard(props: PaymentProps) {
+  const { payment, nameOf, isSelected, onToggle } = props;
+  return (
+    // biome-ignore lint/a11y/useKeyWithClickEvents: the button in the card is the way for the keyboard
+    <li
+      className={`border-b border-line px-3 py-2 ${isSelected ? "bg-raised" : ""}`}
+      onClick={() => onToggle(payment.payment_id)}
+    >
+      <div className="flex justify-between gap-3">
+        <span className="min-w-0 truncate">
+          <Parties payment={payment} />
+        </span>
+        <Amount msat={payment.amount_msat} />
+      </div>
+      <div className="text-12 wrap-anywhere">
+        <Result payment={payment} nameOf={nameOf} />
+      </div>
+      <div className="flex justify-between gap-3 text-12 text-ink-2">
+        <TimeButton payment={payment} isSelected={isSelected} onToggle={onToggle} />
+        <span className="min-w-0 flex-1 truncate">{payment.description}</span>
+        {payment.succeeded && (
+          <span className="shrink-0">
+            fee <Amount msat={payment.fee_msat} precise />
+          </span>
+        )}
+      </div>
+      {isSelected && (
+        <div className="mt-2">
+          <Detail payment={payment} nameOf={nameOf} />
+        </div>
+      )}
+    </li>
+  );
+});

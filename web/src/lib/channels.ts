@@ -1,0 +1,106 @@
+/** What is derived from a channel: who holds what, as seen from where, and whether it adds up. */
+
+import type { Channel, NetworkNode, Policy } from "../api/types";
+import { shortKey } from "./text";
+
+/** Two anchor outputs of 330 sat, paid by the opener (BOLT 3). */
+export const ANCHORS_SAT = 660;
+
+export interface End {
+  readonly nodeId: string;
+  readonly balanceMsat: number;
+  readonly policy: Policy | null;
+}
+
+/** A channel with its ends in reading order: the viewpoint's end, if it has one, comes first. */
+export interface OrientedChannel {
+  readonly channel: Channel;
+  readonly near: End;
+  readonly far: End;
+}
+
+export function orient(channel: Channel, viewpointId: string | null): OrientedChannel {
+  const first: End = {
+    nodeId: channel.node1_id,
+    balanceMsat: channel.node1_local_msat,
+    policy: channel.node1_policy,
+  };
+  const second: End = {
+    nodeId: channel.node2_id,
+    balanceMsat: channel.node2_local_msat,
+    policy: channel.node2_policy,
+  };
+  return viewpointId === channel.node2_id
+    ? { channel, near: second, far: first }
+    : { channel, near: first, far: second };
+}
+
+export interface Shares {
+  readonly near: number;
+  readonly unsettled: number;
+  readonly far: number;
+}
+
+/** Parts of what the channel can hold (without commitment fee and anchors), from 0 to 1. */
+export function shares(oriented: OrientedChannel): Shares {
+  const { near, far, channel } = oriented;
+  const total = near.balanceMsat + far.balanceMsat + channel.unsettled_msat;
+  if (total <= 0) {
+    return { near: 0, unsettled: 0, far: 0 };
+  }
+  return {
+    near: near.balanceMsat / total,
+    unsettled: channel.unsettled_msat / total,
+    far: far.balanceMsat / total,
+  };
+}
+
+/** Capacity less everything that is accounted for; 0 msat when the channel adds up exactly. */
+export function unexplainedMsat(channel: Channel): number {
+  const balances = channel.node1_local_msat + channel.node2_local_msat + channel.unsettled_msat;
+  return (channel.capacity_sat - channel.commit_fee_sat - ANCHORS_SAT) * 1000 - balances;
+}
+
+export type NameOf = (nodeId: string) => string;
+
+export function namesOf(nodes: ReadonlyMap<string, NetworkNode>): NameOf {
+  return (nodeId) => nodes.get(nodeId)?.name ?? shortKey(nodeId);
+}
+
+export const SORT_KEYS = ["channel", "balance", "fee", "htlcs"] as const;
+export type SortKey = (typeof SORT_KEYS)[number];
+
+export interface Sorting {
+  readonly key: SortKey;
+  readonly descending: boolean;
+}
+
+function sortValue(oriented: OrientedChannel, key: Exclude<SortKey, "channel">): number {
+  switch (key) {
+    case "balance":
+      return shares(oriented).near;
+    case "fee":
+      return oriented.near.policy?.fee_rate_ppm ?? -1;
+    case "htlcs":
+      return oriented.channel.pending_htlcs;
+  }
+}
+
+/** Sorted copy; equal ones stay in the order of their names, so that rows do not jump. */
+export function sortChannels(
+  rows: readonly OrientedChannel[],
+  sorting: Sorting,
+  nameOf: NameOf,
+): OrientedChannel[] {
+  const label = (row: OrientedChannel) =>
+    `${nameOf(row.near.nodeId)} ${nameOf(row.far.nodeId)} ${row.channel.channel_id}`;
+  const direction = sorting.descending ? -1 : 1;
+  return rows.toSorted((left, right) => {
+    const byName = label(left).localeCompare(label(right));
+    if (sorting.key === "channel") {
+      return byName * direction;
+    }
+    const byValue = sortValue(left, sorting.key) - sortValue(right, sorting.key);
+    return byValue === 0 ? byName : byValue * direction;
+  });
+}

@@ -1,0 +1,21 @@
+/**
+ * Text that others wrote (aliases, descriptions), made safe to show.
+ *
+ * Control characters and the marks that reorder text are removed, so that an alias cannot
+ * disguise itself as another one. React writes the result as a text node.
+ */
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: removing them is the purpose
+const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+
+const MAX_LENGTH = 200;
+
+export function plainText(value: string): string {
+  const clean = value.replace(UNSAFE, "").trim();
+  return clean.length > MAX_LENGTH ? `${clean.slice(0, MAX_LENGTH)}…` : clean;
+}
+
+/** Shorten a public key: `03ab12…cd34ef`. */
+export function shortKey(nodeId: string): string {
+  return nodeId.length > 14 ? `${nodeId.slice(0, 6)}…${nodeId.slice(-6)}` : nodeId;
+}

@@ -1,0 +1,101 @@
+/** The page's one store: the world, the link to the service, and what the reader has selected. */
+
+import type { LossReason, StreamHandlers } from "../api/stream";
+import type { Payment } from "../api/types";
+import { applyUpdate, type World, worldFromHello } from "./world";
+
+export type Link =
+  | { readonly phase: "connecting" }
+  | { readonly phase: "live" }
+  | { readonly phase: "lost"; readonly reason: LossReason; readonly sinceMs: number };
+
+export interface Selection {
+  readonly channelId: string | null;
+  readonly paymentId: number | null;
+  /** The node from whose point of view balances are local and remote. */
+  readonly viewpointId: string | null;
+}
+
+export interface DashboardState {
+  readonly world: World | null;
+  readonly link: Link;
+  /** When the last message arrived, on the page's clock; null before the first. */
+  readonly receivedMs: number | null;
+  readonly selection: Selection;
+}
+
+const NOTHING_SELECTED: Selection = { channelId: null, paymentId: null, viewpointId: null };
+
+export class DashboardStore {
+  #state: DashboardState = {
+    world: null,
+    link: { phase: "connecting" },
+    receivedMs: null,
+    selection: NOTHING_SELECTED,
+  };
+  readonly #now: () => number;
+  readonly #listeners = new Set<() => void>();
+  readonly #paymentListeners = new Set<(payments: readonly Payment[]) => void>();
+
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  readonly get = (): DashboardState => this.#state;
+
+  readonly subscribe = (listener: () => void): (() => void) => {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  };
+
+  /** Hear of payments as they finish; those of a snapshot are past and not reported. */
+  readonly onPayments = (listener: (payments: readonly Payment[]) => void): (() => void) => {
+    this.#paymentListeners.add(listener);
+    return () => this.#paymentListeners.delete(listener);
+  };
+
+  readonly select = (change: Partial<Selection>): void => {
+    this.#set({ selection: { ...this.#state.selection, ...change } });
+  };
+
+  /** What the stream reports to. */
+  readonly handlers: StreamHandlers = {
+    onHello: (hello) => {
+      const world = worldFromHello(hello);
+      const isNewWorld = this.#state.world?.session !== world.session;
+      this.#set({
+        world,
+        receivedMs: this.#now(),
+        selection: isNewWorld ? NOTHING_SELECTED : this.#state.selection,
+      });
+    },
+    onUpdate: (update) => {
+      if (this.#state.world === null) {
+        return;
+      }
+      this.#set({ world: applyUpdate(this.#state.world, update), receivedMs: this.#now() });
+      if (update.payments.length > 0) {
+        for (const listener of this.#paymentListeners) {
+          listener(update.payments);
+        }
+      }
+    },
+    onLive: () => {
+      if (this.#state.link.phase !== "live") {
+        this.#set({ link: { phase: "live" } });
+      }
+    },
+    onLost: (reason) => {
+      const { link } = this.#state;
+      const sinceMs = link.phase === "lost" ? link.sinceMs : this.#now();
+      this.#set({ link: { phase: "lost", reason, sinceMs } });
+    },
+  };
+
+  #set(change: Partial<DashboardState>): void {
+    this.#state = { ...this.#state, ...change };
+    for (const listener of this.#listeners) {
+      listener();
+    }
+  }
+}
