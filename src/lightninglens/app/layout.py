@@ -9,12 +9,13 @@ from lightninglens.core.graph import NetworkGraph
 
 LAB_POSITIONS = {
     "lnd-alice": (0.0, 1.0),
-    "lnd-bob": (1.0, 1.0),
+    "lnd-bob": (1.0, 1.35),
     "lnd-carol": (2.0, 1.0),
     "lnd-eve": (0.0, 0.0),
     "lnd-dave": (2.0, 0.0),
 }
-"""Alice, Bob and Carol on top; Eve below Alice, Dave below Carol."""
+"""Alice, Bob and Carol on top; Eve below Alice, Dave below Carol. Bob stands out of
+line, since otherwise the channel from Alice to Carol would lie under those to Bob."""
 
 _GOLDEN_ANGLE = math.pi * (3.0 - math.sqrt(5.0))
 

@@ -8,6 +8,7 @@ A file that ends within a line was cut off by a crash; that line is to be ignore
 """
 
 import asyncio
+import contextlib
 import datetime as dt
 import os
 import threading
@@ -63,6 +64,11 @@ class RawFile:
         try:
             os.fsync(self._stream.fileno())
         finally:
+            self._stream.close()
+
+    def abandon(self) -> None:
+        """Close as it is: the disk has refused it already."""
+        with contextlib.suppress(OSError):
             self._stream.close()
 
 
@@ -159,6 +165,9 @@ class Recorder:
             except LensError as problem:
                 return str(problem)
             except OSError as problem:
+                if self._file is not None:
+                    self._file.abandon()
+                    self._file = None
                 return f"{self._folder}: {problem.strerror or problem}"
             return ""
 

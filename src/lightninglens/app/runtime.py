@@ -81,6 +81,7 @@ class Service:
         self._stopping = asyncio.Event()
         self.bus = Bus()
         self.state = ServiceState(bus=self.bus)
+        self.feed: FeedServer | None = None
 
     @property
     def token_path(self) -> Path:
@@ -131,9 +132,9 @@ class Service:
             on_listening()
             group.create_task(self.state.keep_alerts())
             if self.options.feed is not None:
-                feed_server = FeedServer(self.options.feed, self.bus, self.state.wait_until_ready)
-                self.state.feed_clients = lambda: feed_server.client_count
-                feed_task = group.create_task(feed_server.run(feed))
+                server = self.feed = FeedServer(self.options.feed, self.bus, self.state.wait_until_ready)
+                self.state.feed_clients = lambda: server.client_count
+                feed_task = group.create_task(server.run(feed))
             else:
                 feed_task = None
             stopping = group.create_task(self._stopping.wait())

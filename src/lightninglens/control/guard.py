@@ -164,8 +164,6 @@ def check_change(
         return _refuse(RefusalCode.NO_SUCH_CHANNEL, f"the node has no channel {missing}")
     if outgoing.peer_id == incoming.peer_id:
         return _refuse(RefusalCode.NOT_CIRCULAR, "out and back over channels with the same peer moves nothing")
-    if not 0 < change.amount_msat <= to_msat(MAX_MONEY_SAT):
-        return _refuse(RefusalCode.BAD_AMOUNT, f"{change.amount_msat} msat is no amount to move")
     return (
         _check_confidence(change.confidence, rules)
         or _check_fee(change, rules)
@@ -204,10 +202,10 @@ def _check_confidence(confidence: float | None, rules: GuardRules) -> Refusal | 
 
 def _check_fee(change: RebalanceChange, rules: GuardRules) -> Refusal | None:
     limit_msat = rules.fee_limit.of(change.amount_msat)
-    if 0 <= change.max_fee_msat <= limit_msat:
+    if change.max_fee_msat <= limit_msat:
         return None
     return _refuse(
-        RefusalCode.FEE_LIMIT, f"a fee of up to {change.max_fee_msat} msat is outside 0 to {limit_msat} msat"
+        RefusalCode.FEE_LIMIT, f"a fee of up to {change.max_fee_msat} msat is above the limit of {limit_msat} msat"
     )
 
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from lightninglens.control.budget import changes_under_way
 from lightninglens.control.guard import GuardRules, Refusal, RefusalCode, check_change
 from lightninglens.core.channels import ChannelState
 from lightninglens.core.clock import Clock
-from lightninglens.core.errors import NodeRefused, NodeUnavailable
+from lightninglens.core.errors import InvariantError, NodeRefused, NodeUnavailable
 from lightninglens.core.ids import ChannelId, NodeId
 from lightninglens.core.ports import Journal, NodeReader, Rebalancer
 from lightninglens.core.records import JournalRecord, JournalState, Plan, RebalanceChange, RebalanceOutcome
@@ -69,7 +70,8 @@ class Executor:
         self._clock = clock
         self._kill_switch = kill_switch
         self._records = list(journal.records(since_sequence=since_sequence))
-        self._busy: set[tuple[NodeId, ChannelId]] = set()
+        self._busy = {key for change in changes_under_way(self._records) for key in _channels_of(change)}
+        self._plan_ids = {record.plan_id for record in self._records}
         self._book = asyncio.Lock()
 
     @property
@@ -80,8 +82,13 @@ class Executor:
     async def execute(self, plan: Plan, rules: GuardRules) -> list[ChangeResult]:
         """Carry out a plan and return what became of each change, in the plan's order.
 
-        Changes of one node follow one another; different nodes act at the same time.
+        Changes of one node follow one another; different nodes act at the same
+        time. Raises InvariantError for a plan that was carried out before: doing
+        it twice would do it twice.
         """
+        if plan.plan_id in self._plan_ids:
+            raise InvariantError(f"plan {plan.plan_id} was carried out before")
+        self._plan_ids.add(plan.plan_id)
         by_node: dict[NodeId, list[int]] = {}
         for index, change in enumerate(plan.changes):
             by_node.setdefault(change.node_id, []).append(index)

@@ -7,8 +7,8 @@ import pytest
 from tests.support.graphs import FIXTURES, differences
 
 from lightninglens.app.cli.main import main
-from lightninglens.app.graph_source import load_graph
 from lightninglens.core.errors import ConfigError
+from lightninglens.lab.worlds import open_world
 from lightninglens.storage.files.graphs import read_graph
 
 SMALL = FIXTURES / "small.lnd.json"
@@ -77,8 +77,8 @@ def test_generated_networks_have_names(
 def test_a_file_called_like_a_generator_is_reached_by_its_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     shutil.copy(SMALL, "lab")
-    assert load_graph("lab").graph.node_count == 5
-    assert load_graph("./lab").graph.node_count == 4
+    assert open_world("lab").graph.node_count == 5
+    assert open_world("./lab").graph.node_count == 4
 
 
 def test_a_file_is_not_converted_onto_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -120,7 +120,7 @@ def test_what_is_wrong_is_said_without_a_traceback(
 
 def test_sources_are_loaded_without_a_command_too() -> None:
     with pytest.raises(ConfigError, match="no such file"):
-        load_graph("nothing-here")
+        open_world("nothing-here")
 
 
 def test_help_shows_an_example(capsys: pytest.CaptureFixture[str]) -> None:

@@ -67,7 +67,7 @@ def test_report_and_export_work_on_a_run(run: Path, tmp_path: Path) -> None:
         (["run", "--out", "x", "--payments", "0"], 2, "--payments"),
         (["run", "--out", "x", "--payments", "many"], 2, "--payments"),
         (["run", "--out", "x", "--seed", "-1"], 2, "--seed"),
-        (["run", "--out", "x", "--graph", "nowhere.json"], 1, "nowhere.json"),
+        (["run", "--out", "x", "--graph", "nowhere.json"], 2, "nowhere.json"),
         (["run", "--out", "x", "--graph", "synthetic:many"], 2, "synthetic:many"),
         (["run", "--out", "x", "--graph", "lab", "--observe", "lnd-alice"], 2, "lnd-alice"),
         (["run", "--out", "x", "--graph", "lab", "--observe", "02" + "00" * 32], 2, "not a node of this graph"),

@@ -14,7 +14,7 @@ from lightninglens.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from lightninglens.analytics.graph_stats import Distribution, GraphStatistics
-    from lightninglens.app.graph_source import LoadedGraph
+    from lightninglens.lab.worlds import World
 
 app = new_app(
     help="Import, describe and convert network graphs.",
@@ -85,10 +85,10 @@ def describe(
 ) -> None:
     """Show what a graph looks like: size, liquidity, connectivity, fees."""
     from lightninglens.analytics.graph_stats import describe as statistics_of
-    from lightninglens.app.graph_source import load_graph
+    from lightninglens.lab.worlds import open_world
 
     invocation(ctx).start()
-    loaded = load_graph(source, seed=seed, aliases=aliases)
+    loaded = open_world(source, seed=seed, aliases=aliases)
     statistics = statistics_of(loaded.graph)
     if as_json:
         typer.echo(json.dumps({"source": _source(source, loaded), "statistics": asdict(statistics)}, indent=2))
@@ -99,13 +99,13 @@ def describe(
 
 
 def _write(source: str, out: Path, target: Target, aliases: Path | None, seed: int, *, as_json: bool) -> None:
-    from lightninglens.app.graph_source import load_graph
+    from lightninglens.lab.worlds import open_world
     from lightninglens.storage.files.graphs import GraphFormat, write_graph
 
     for read in (Path(source), *([aliases] if aliases else [])):
         if out.exists() and read.exists() and out.samefile(read):
             raise ConfigError(f"{out} is the file to be read; write to another one")
-    loaded = load_graph(source, seed=seed, aliases=aliases)
+    loaded = open_world(source, seed=seed, aliases=aliases)
     write_graph(loaded.graph, out, GraphFormat(target.value), origin=loaded.origin)
     graph = loaded.graph
     if as_json:
@@ -125,7 +125,7 @@ def _write(source: str, out: Path, target: Target, aliases: Path | None, seed: i
     _show_counts(loaded)
 
 
-def _source(source: str, loaded: "LoadedGraph") -> dict[str, Any]:
+def _source(source: str, loaded: "World") -> dict[str, Any]:
     return {
         "name": source,
         "format": loaded.format,
@@ -137,11 +137,11 @@ def _source(source: str, loaded: "LoadedGraph") -> dict[str, Any]:
     }
 
 
-def _packed(loaded: "LoadedGraph") -> str:
+def _packed(loaded: "World") -> str:
     return "" if loaded.compression == "none" else f", {loaded.compression}"
 
 
-def _show_counts(loaded: "LoadedGraph") -> None:
+def _show_counts(loaded: "World") -> None:
     counts: tuple[tuple[str, Mapping[str, int]], ...] = (("left out", loaded.dropped), ("changed", loaded.adjusted))
     for verb, reasons in counts:
         for reason, count in reasons.items():

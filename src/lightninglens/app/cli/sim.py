@@ -98,8 +98,7 @@ def run(
     if scenario is not None:
         _refuse_with_scenario(given)
         made = _read_scenario(scenario)
-        file = Path(graph) if graph is not None else None
-        world = reopen_world(made.graph, seed=made.seed, file=file)
+        world = reopen_world(made.graph, seed=made.seed, file=graph)
     else:
         world = open_world(graph or "synthetic", seed=seed or 0)
         made = _scenario(world.source, graph or "synthetic", given)

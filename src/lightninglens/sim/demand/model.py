@@ -93,7 +93,7 @@ class UniformDemand:
 
 LAB_DEMAND = DemandModel(
     payments_per_hour=240.0,
-    amount_scale=1.5,
+    amount_scale=3.0,
     most_amount_sat=600_000,
     sender_exponent=0.0,
     receiver_exponent=0.0,
