@@ -38,7 +38,7 @@ def measure(*, seconds: float, speed: float, cold: bool) -> dict[str, Any]:
         environment = dict(os.environ, **({"XDG_CACHE_HOME": str(folder / "cache")} if cold else {}))
         own = ["--data-dir", str(folder / "data"), "--port", str(port), "--feed-port", str(free_port())]
         started = time.perf_counter()
-        process = subprocess.Popen(  # noqa: S603 - our own program
+        process = subprocess.Popen(
             [sys.executable, "-m", "lightninglens", "up", *own, "--speed", str(speed)],
             env=environment,
             stdout=subprocess.DEVNULL,

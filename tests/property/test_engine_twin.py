@@ -19,7 +19,7 @@ SECOND_NS = 10**9
 def columns(requests: Sequence[Request]) -> PaymentRequests:
     """Return what the engine takes for these requests."""
 
-    def column(values: Sequence[int | None], dtype: type[np.generic]) -> np.ndarray:  # type: ignore[type-arg]
+    def column(values: Sequence[int | None], dtype: type[np.generic]) -> np.ndarray:
         return np.array([-1 if value is None else value for value in values], dtype)
 
     return PaymentRequests(
@@ -130,8 +130,8 @@ class Pair:
         assert self.engine.conservation_drift_msat() == 0
 
     def _compare_rows(self, harvest: Harvest) -> None:
-        fields = ("payment_id", "outcome", "end_ns", "attempts", "fee_msat", "hops", "failure_code")
-        fields += ("failure_detail", "failure_direction")
+        fields = ["payment_id", "outcome", "end_ns", "attempts", "fee_msat", "hops"]
+        fields += ["failure_code", "failure_detail", "failure_direction"]
         ours = zip(*(getattr(harvest.payments, name).tolist() for name in fields), strict=True)
         theirs = [
             (
@@ -157,7 +157,7 @@ def attempt_rows(harvest: Harvest) -> list[AttemptRow]:
     rows, first = [], 0
     for row in harvest.attempts.tolist():
         hops = row[6]
-        rows.append(AttemptRow(*row, route=tuple(harvest.routes[first : first + hops].tolist())))
+        rows.append(AttemptRow._make([*row, tuple(harvest.routes[first : first + hops].tolist())]))
         first += hops
     return rows
 

@@ -50,7 +50,7 @@ class Twin:
                 min_probability=self.estimator.min_probability,
             ),
             pathfinding.Restrictions(
-                probability=lambda *pair: memory.probability(*pair, now),
+                probability=lambda low, high, sent, capacity: memory.probability(low, high, sent, capacity, now),
                 fee_limit=limit,
                 cltv_limit=query.cltv_limit_blocks,
                 outgoing_direction=outgoing,
@@ -186,5 +186,5 @@ def test_a_few_networks() -> None:
 
 
 def test_search_and_memory_equal_the_twins() -> None:
-    """Some 10,000 searches with history on 400 networks: the same routes, amounts, expiries and memory."""
-    assert sum(check_network(seed, rounds=30) for seed in range(1_000, 1_400)) > 3_000
+    """45,000 searches with history on 1,500 networks: the same routes, amounts, expiries and memory."""
+    assert sum(check_network(seed, rounds=30) for seed in range(1_000, 2_500)) > 12_000

@@ -265,7 +265,9 @@ class Simulator:
             self.view,
             PathFindingConfig(),
             Restrictions(
-                probability=lambda *pair: memory.probability(*pair, self.now),
+                probability=lambda low, high, amount, capacity: memory.probability(
+                    low, high, amount, capacity, self.now
+                ),
                 fee_limit=request.fee_limit_msat,
                 cltv_limit=CLTV_LIMIT,
                 outgoing_direction=request.outgoing_direction,

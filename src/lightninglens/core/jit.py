@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba as nb
+import numpy as np
 import platformdirs
 
 _PACKAGE = Path(__file__).parents[1]
@@ -35,6 +36,8 @@ def cache_directory() -> Path:
 _settings: Any = nb.config
 if not _settings.CACHE_DIR:
     _settings.CACHE_DIR = str(cache_directory())
+if _settings.DISABLE_JIT:
+    np.seterr(over="ignore")  # hashes wrap around on purpose; machine code does so without a warning
 
 
 def kernel(function: _F) -> _F:

@@ -259,7 +259,6 @@ def _run(view: Any, scratch: Any, memory: Any, estimator: Any, channels: Any, qu
     to_self = sender == receiver
     size = np.int64(0)
     settled = np.int64(0)
-    looked_at = np.int64(0)
 
     node = receiver
     at_distance = np.int64(0)
@@ -281,7 +280,6 @@ def _run(view: Any, scratch: Any, memory: Any, estimator: Any, channels: Any, qu
             row += 1
             while row < end and edges[row].source == source:
                 row += 1
-            looked_at += 1
             own = source == sender
             if edge.leaf and not own and node != sender:
                 continue  # its only peer is this node: no route can come through it, except from this node back to it
@@ -376,7 +374,6 @@ def _run(view: Any, scratch: Any, memory: Any, estimator: Any, channels: Any, qu
         at_probability = label.probability
         at_payload = np.int64(payload_bytes[node])
     scratch.counters[1] = settled
-    scratch.counters[2] = looked_at
     return labels[sender].generation == generation
 
 

@@ -123,7 +123,11 @@ class PathFinder:
         return int(self._scratch.counters[1])
 
     def find(self, query: RouteQuery, *, now_ns: int = 0) -> Route | NoRoute:
-        """Return the route that LND would try next, or why there is none."""
+        """Return the route that LND would try next, or why there is none.
+
+        Raises ValueError when the query names what is not in the graph.
+        """
+        self._check(query)
         limit = query.fee_limit_msat
         final_blocks = query.final_cltv_blocks + BLOCK_PADDING
         status = _search.find_route(
@@ -171,6 +175,23 @@ class PathFinder:
                 self._pairs,
             )
         )
+
+    def _check(self, query: RouteQuery) -> None:
+        nodes = self._graph.node_count
+        for name in ("sender", "receiver", "last_hop"):
+            node = getattr(query, name)
+            if node is not None and not 0 <= node < nodes:
+                raise ValueError(f"{name} {node} is not a row of this graph, which has {nodes} nodes")
+        if query.amount_msat < 1:
+            raise ValueError(f"an amount of {query.amount_msat} msat cannot be sent: it must be 1 or more")
+        channel = query.outgoing_channel
+        if channel is None:
+            return
+        if not 0 <= channel < self._graph.channel_count or query.sender not in (
+            self._graph.node1[channel],
+            self._graph.node2[channel],
+        ):
+            raise ValueError(f"channel {channel} is not a channel of node {query.sender}, the sender")
 
     def _direction_from(self, channel: int, sender: int) -> int:
         return 2 * channel + (0 if self._graph.node1[channel] == sender else 1)

@@ -96,7 +96,7 @@ class Scratch(NamedTuple):
     payload_bytes: NDArray[np.int32]
     heap: NDArray[np.int32]
     counters: NDArray[np.int64]
-    """0: generation, 1: nodes settled, 2: pairs of nodes looked at."""
+    """0: generation, 1: nodes settled."""
     history_next: NDArray[np.int32]
 
 
@@ -203,7 +203,7 @@ def make_scratch(node_count: int, history_capacity: int) -> Scratch:
         labels=np.zeros(node_count, LABEL),
         payload_bytes=np.zeros(node_count, np.int32),
         heap=np.zeros(node_count + 1, np.int32),
-        counters=np.zeros(3, np.int64),
+        counters=np.zeros(2, np.int64),
         history_next=np.zeros(history_capacity, np.int32),
     )
 

@@ -80,7 +80,7 @@ _FAILED_ON_ROUTE = int(HtlcOutcome.FAILED_ON_ROUTE)
 _HOP_DELAY = int(Stream.HOP_DELAY)
 _LINK_CHOICE = int(Stream.NON_STRICT_LINK)
 
-_BLOCK_NS = 600_000_000_000
+BLOCK_NS = 600_000_000_000
 _REJECT_DELTA_BLOCKS = 3
 _MAX_EXPIRY_BLOCKS = 2016
 
@@ -153,7 +153,7 @@ def _delay_ns(parameters: Any, payments: Any, attempts: Any, slot: Any, step: An
 
 @kernel
 def _height(parameters: Any, now: Any) -> Any:
-    return parameters.start_height + (now - parameters.start_ns) // _BLOCK_NS
+    return parameters.start_height + (now - parameters.start_ns) // BLOCK_NS
 
 
 @kernel

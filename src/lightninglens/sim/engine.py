@@ -11,7 +11,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lightninglens.core.channels import ANCHORS_SAT, ChannelPolicy, ChannelState, Opener
+from lightninglens.core.channels import (
+    ANCHORS_SAT,
+    COMMITMENT_WEIGHT,
+    HTLC_OUTPUT_WEIGHT,
+    ChannelPolicy,
+    ChannelState,
+    Opener,
+)
 from lightninglens.core.errors import InvariantError
 from lightninglens.core.graph import NetworkGraph
 from lightninglens.core.ids import NodeId
@@ -200,7 +207,7 @@ class Engine:
     @property
     def block_height(self) -> int:
         """The simulated chain's height now."""
-        return int(self.config.start_height + (self._now_ns - self.config.start_ns) // 600_000_000_000)
+        return int(self.config.start_height + (self._now_ns - self.config.start_ns) // _events.BLOCK_NS)
 
     def observe(self, nodes: NDArray[np.int32] | list[int]) -> None:
         """Let the HTLC events of these nodes come out with the harvest."""
@@ -209,11 +216,10 @@ class Engine:
     def submit(self, requests: PaymentRequests) -> int:
         """Schedule payments and return the id of the first; the rest follow it.
 
-        Raises InvariantError when one would start in the past.
+        Raises InvariantError when one would start in the past, or names what is not in the graph.
         """
         count = len(requests.start_ns)
-        if count and int(requests.start_ns.min()) < self._now_ns:
-            raise InvariantError("a payment cannot start in the past")
+        self._check(requests)
         self._reserve_payments(count)
         first = self._next_payment_id
         free = self._queues.counters[Count.FREE_PAYMENTS]
@@ -228,6 +234,22 @@ class Engine:
         _events.schedule_starts(self._queues, np.ascontiguousarray(requests.start_ns), slots.copy())
         self._next_payment_id = first + count
         return first
+
+    def _check(self, requests: PaymentRequests) -> None:
+        if np.any(requests.start_ns < self._now_ns):
+            raise InvariantError("a payment cannot start in the past")
+        nodes = self.graph.node_count
+        wrong = (requests.amount_msat < 1) | (requests.fee_limit_msat < 0)
+        for column, least in ((requests.sender, 0), (requests.receiver, 0), (requests.last_hop, -1)):
+            wrong |= (column < least) | (column >= nodes)
+        wrong |= (requests.outgoing < -1) | (requests.outgoing >= len(self._network.source))
+        if not wrong.any():
+            chosen = requests.outgoing >= 0
+            wrong[chosen] = self._network.source[requests.outgoing[chosen]] != requests.sender[chosen]
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            payment = {name: int(getattr(requests, name)[row]) for name in requests._fields}
+            raise InvariantError(f"payment {row} of those submitted does not fit this network: {payment}")
 
     def run_until(self, time_ns: int, *, most_events: int | None = None) -> bool:
         """Process what happens up to and including `time_ns`; return False if `most_events` stopped it first."""
@@ -281,7 +303,11 @@ class Engine:
         return harvest
 
     def set_policy(self, direction: int, policy: ChannelPolicy, *, spread_ns: int = 0) -> None:
-        """Enforce a new policy now and let senders hear of it after `spread_ns`."""
+        """Enforce a new policy now and let senders hear of it after `spread_ns`.
+
+        What they hear then is the policy of that moment, as when LND sends out
+        the newest of several updates that waited together.
+        """
         self._policies.put(direction, policy)
         for name in self._enforced._fields:
             getattr(self._enforced, name)[direction] = getattr(self._policies, name)[direction]
@@ -314,7 +340,7 @@ class Engine:
 
     def commit_fees_sat(self) -> NDArray[np.int64]:
         """Return each channel's commitment fee now."""
-        weight = 1124 + 172 * self._network.htlcs_with_weight.astype(np.int64)
+        weight = COMMITMENT_WEIGHT + HTLC_OUTPUT_WEIGHT * self._network.htlcs_with_weight.astype(np.int64)
         return np.asarray(self.config.commit_feerate_sat_per_kw * weight // 1000, np.int64)
 
     def local_msat(self) -> NDArray[np.int64]:

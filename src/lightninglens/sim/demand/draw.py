@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lightninglens.core.errors import ConfigError
 from lightninglens.core.graph import NetworkGraph
 from lightninglens.core.rng import Stream, normals, uniforms
 from lightninglens.core.units import MSAT_PER_SAT, NS_PER_HOUR, NS_PER_SECOND
@@ -48,6 +49,8 @@ def draw_intents(
     if isinstance(model, UniformDemand):
         return _draw_uniform(model, graph, seed=seed, start_ns=start_ns, end_ns=end_ns, origin_ns=origin_ns)
     ends = _endpoints(model, graph, seed)
+    if len(ends.senders) == 0:
+        return _joined([])
     first, last = (start_ns - origin_ns) // CELL_NS, -(-(end_ns - origin_ns) // CELL_NS)
     cells = [_draw_cell(model, ends, seed, origin_ns, cell) for cell in range(first, last)]
     return _between(_joined(cells), start_ns, end_ns)
@@ -56,7 +59,14 @@ def draw_intents(
 def first_intents(
     model: DemandModel | UniformDemand, graph: NetworkGraph, *, seed: int, count: int, origin_ns: int = 0
 ) -> Intents:
-    """Return the first `count` intents of a world that begins at `origin_ns`."""
+    """Return the first `count` intents of a world that begins at `origin_ns`.
+
+    Raises ConfigError when this demand on this graph never brings a payment.
+    """
+    if isinstance(model, DemandModel) and not model.payments_per_hour > 0:
+        raise ConfigError(f"{model.payments_per_hour} payments per hour never bring one: ask for more than 0")
+    if not graph.usable().any():
+        raise ConfigError("nobody can pay on this graph: no channel is announced and enabled in any direction")
     window = CELL_NS
     while True:
         intents = draw_intents(
@@ -145,8 +155,6 @@ def _draw_cell(model: DemandModel, ends: _Endpoints, seed: int, origin_ns: int, 
     hours = (cell + 0.5) * CELL_NS / NS_PER_HOUR
     mean = _rate_per_hour(model, hours) * CELL_NS / NS_PER_HOUR
     count = min(_poisson(mean, seed, cell), _MOST_PER_CELL)
-    if len(ends.senders) == 0 or len(ends.receivers) == 0:
-        count = 0
     start = cell * _MOST_PER_CELL
     moments = np.sort(uniforms(seed, 1, Stream.ARRIVAL, count, start=start))
     start_ns = origin_ns + cell * CELL_NS + (moments * CELL_NS).astype(np.int64)
@@ -224,9 +232,9 @@ def _uniform_pairs(
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Return senders and receivers: a neighbour for direct payments, a stranger for multi-hop if there is one."""
     nodes = graph.node_count
-    neighbours = np.zeros((nodes, nodes), np.bool_)
-    neighbours[graph.node1, graph.node2] = neighbours[graph.node2, graph.node1] = True
-    others = ~np.eye(nodes, dtype=np.bool_)
+    sources, targets = graph.sources(), graph.targets()
+    by_source = np.argsort(sources, kind="stable")
+    first = np.searchsorted(sources[by_source], np.arange(nodes + 1))
     sender = (uniforms(seed, 0, Stream.SENDER, count) * nodes).astype(np.int32)
     pattern = _pick(
         np.array([model.direct_weight, model.multi_hop_weight, model.circular_weight]),
@@ -236,8 +244,12 @@ def _uniform_pairs(
     receiver = np.empty(count, np.int32)
     for row in range(count):
         node = sender[row]
-        wanted = (neighbours[node], others[node] & ~neighbours[node], others[node])[pattern[row]]
-        candidates = np.flatnonzero(wanted if wanted.any() else others[node])
+        others = np.ones(nodes, np.bool_)
+        others[node] = False
+        near = np.zeros(nodes, np.bool_)
+        near[targets[by_source[first[node] : first[node + 1]]]] = True
+        wanted = (near, others & ~near, others)[pattern[row]]
+        candidates = np.flatnonzero(wanted if wanted.any() else others)
         receiver[row] = candidates[int(draws[row] * len(candidates))]
     return sender, receiver
 

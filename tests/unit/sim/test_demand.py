@@ -1,0 +1,168 @@
+"""Demand has the statistics that its parameters promise."""
+
+import math
+
+import numpy as np
+import pytest
+from tests.reference.networks import build_graph
+
+from lightninglens.core.errors import ConfigError
+from lightninglens.core.graph import NetworkGraph
+from lightninglens.sim.demand import DESCRIPTIONS, DemandModel, UniformDemand, draw_intents, first_intents, to_requests
+from lightninglens.sim.demand.model import LAB_DEMAND, PURPOSES
+
+HOUR_NS = 3_600 * 10**9
+DAY_NS = 24 * HOUR_NS
+
+
+@pytest.fixture(scope="module")
+def graph() -> NetworkGraph:
+    """A ring of 60 nodes with chords; capacities from 0.2 to 6 million sat."""
+    channels = [(node, (node + 1) % 60, 200_000 + 100_000 * node) for node in range(60)]
+    channels += [(node, node + 30, 1_000_000) for node in range(30)]
+    return build_graph(60, [(min(low, high), max(low, high), size) for low, high, size in channels])
+
+
+def steady(**changed: float) -> DemandModel:
+    """Return demand without day or drift, so that one thing at a time can be seen."""
+    settings = {"payments_per_hour": 6_000.0, "day_amplitude": 0.0, "drift_sigma": 0.0, "hot_share": 0.0} | changed
+    return DemandModel(**settings)  # type: ignore[arg-type]
+
+
+def test_amounts_are_log_normal_by_purpose(graph: NetworkGraph) -> None:
+    """Each purpose has its share, its median and its spread."""
+    intents = draw_intents(steady(amount_scale=1.0), graph, seed=1, start_ns=0, end_ns=10 * HOUR_NS)
+    total = sum(purpose.weight for purpose in PURPOSES)
+    for tag, purpose in enumerate(PURPOSES):
+        amount_sat = intents.amount_msat[intents.tag == tag] / 1_000
+        share = purpose.weight / total
+        count = len(intents.tag)
+        assert abs(len(amount_sat) / count - share) < 5 * math.sqrt(share / count), purpose.description
+        error = 5 * 1.26 * purpose.sigma / math.sqrt(len(amount_sat))
+        assert abs(math.log(np.median(amount_sat) / purpose.median_sat)) < error, purpose.description
+        assert abs(np.log(amount_sat).std() - purpose.sigma) < 0.1 * purpose.sigma, purpose.description
+
+
+def test_all_fifteen_descriptions_occur(graph: NetworkGraph) -> None:
+    """In both kinds of demand, and each has its text."""
+    assert len(DESCRIPTIONS) == len(set(DESCRIPTIONS)) == 15
+    for model in (DemandModel(), UniformDemand()):
+        assert set(first_intents(model, graph, seed=2, count=2_000).tag.tolist()) == set(range(15))
+
+
+def test_amount_bounds_and_scale(graph: NetworkGraph) -> None:
+    """Amounts are whole sat within the bounds, and the scale multiplies the median."""
+    small, large = (
+        draw_intents(steady(amount_scale=scale), graph, seed=3, start_ns=0, end_ns=HOUR_NS).amount_msat
+        for scale in (1.0, 4.0)
+    )
+    assert np.median(large) / np.median(small) == pytest.approx(4.0, rel=0.01)
+    bounded = draw_intents(
+        steady(least_amount_sat=5_000, most_amount_sat=6_000), graph, seed=3, start_ns=0, end_ns=HOUR_NS
+    ).amount_msat
+    assert (bounded.min(), bounded.max()) == (5_000_000, 6_000_000)
+    assert not np.any(bounded % 1_000)
+
+
+def test_hot_receivers_get_their_share(graph: NetworkGraph) -> None:
+    """A share goes to a few; with none, nobody stands out."""
+    hot = draw_intents(steady(hot_receivers=3, hot_share=0.6), graph, seed=4, start_ns=0, end_ns=5 * HOUR_NS).receiver
+    even = draw_intents(steady(), graph, seed=4, start_ns=0, end_ns=5 * HOUR_NS).receiver
+    top_hot, top_even = (
+        np.sort(np.bincount(column, minlength=60))[::-1][:3].sum() / len(column) for column in (hot, even)
+    )
+    assert 0.58 < top_hot < 0.75
+    assert top_even < 0.15
+
+
+def test_rate_follows_the_day(graph: NetworkGraph) -> None:
+    """The peak hour has (1 + a) / (1 - a) times the payments of the hour twelve hours off."""
+    model = DemandModel(payments_per_hour=2_000, day_amplitude=0.5, day_peak_hour=18.0)
+    start_ns = draw_intents(model, graph, seed=5, start_ns=0, end_ns=4 * DAY_NS).start_ns
+    by_hour = np.bincount(start_ns // HOUR_NS % 24, minlength=24)
+    peak, trough = by_hour[17] + by_hour[18], by_hour[5] + by_hour[6]
+    assert peak / trough == pytest.approx(3.0, rel=0.08)
+    assert len(start_ns) == pytest.approx(4 * 24 * 2_000, rel=0.02)
+
+
+def test_arrivals_are_poisson(graph: NetworkGraph) -> None:
+    """Counts per minute vary as much as their mean."""
+    start_ns = draw_intents(steady(), graph, seed=6, start_ns=0, end_ns=20 * HOUR_NS).start_ns
+    per_minute = np.bincount(start_ns // (60 * 10**9), minlength=1_200)
+    assert per_minute.mean() == pytest.approx(100, rel=0.02)
+    assert per_minute.var() / per_minute.mean() == pytest.approx(1.0, abs=0.2)
+    assert np.all(np.diff(start_ns) >= 0)
+
+
+def test_preferences_drift(graph: NetworkGraph) -> None:
+    """Who is paid changes from one period to the next; without drift it does not."""
+
+    def distance(sigma: float) -> float:
+        model = steady(drift_sigma=sigma, drift_hours=2.0)
+        intents = draw_intents(model, graph, seed=7, start_ns=0, end_ns=9 * HOUR_NS)
+        early, late = (
+            np.bincount(intents.receiver[(intents.start_ns // HOUR_NS) == hour], minlength=60) / 6_000
+            for hour in (0, 8)
+        )
+        return float(np.abs(early - late).sum())
+
+    assert distance(0.0) < 0.2
+    assert distance(1.0) > 0.5
+
+
+def test_weights_follow_capacity(graph: NetworkGraph) -> None:
+    """With exponent 1 a node sends in proportion to its capacity; with 0 all are alike."""
+    capacity = np.bincount(graph.sources(), weights=np.repeat(graph.capacity_sat, 2), minlength=60)
+    by_size = draw_intents(steady(sender_exponent=1.0), graph, seed=8, start_ns=0, end_ns=9 * HOUR_NS).sender
+    alike = draw_intents(steady(sender_exponent=0.0), graph, seed=8, start_ns=0, end_ns=9 * HOUR_NS).sender
+    assert np.corrcoef(np.bincount(by_size, minlength=60), capacity)[0, 1] > 0.98
+    counts = np.bincount(alike, minlength=60)
+    assert counts.var() / counts.mean() < 2.0
+
+
+def test_nobody_pays_himself(graph: NetworkGraph) -> None:
+    """Not even where two nodes are all there is."""
+    tiny = build_graph(2, [(0, 1, 1_000_000)])
+    for model in (DemandModel(), LAB_DEMAND, UniformDemand()):
+        for network in (graph, tiny):
+            intents = first_intents(model, network, seed=9, count=300)
+            assert not np.any(intents.sender == intents.receiver)
+
+
+def test_uniform_pattern(graph: NetworkGraph) -> None:
+    """500 to 3,000 sat, a payment every 10 to 30 seconds, 70 in 100 to a neighbour."""
+    intents = first_intents(UniformDemand(), graph, seed=10, count=20_000)
+    amount_sat = intents.amount_msat // 1_000
+    assert (amount_sat.min(), amount_sat.max()) == (500, 3_000)
+    assert amount_sat.mean() == pytest.approx(1_750, rel=0.01)
+    gaps = np.diff(intents.start_ns) / 1e9
+    assert 10.0 <= gaps.min() < 10.1
+    assert 29.9 < gaps.max() <= 30.0
+    assert gaps.mean() == pytest.approx(20.0, rel=0.01)
+    neighbours = np.zeros((60, 60), np.bool_)
+    neighbours[graph.node1, graph.node2] = neighbours[graph.node2, graph.node1] = True
+    assert neighbours[intents.sender, intents.receiver].mean() == pytest.approx(0.70 + 0.05 * 3 / 59, abs=0.02)
+    assert set(intents.sender.tolist()) == set(range(60))
+
+
+def test_requests_carry_the_default_fee_limit(graph: NetworkGraph) -> None:
+    """All of it up to 1,000 sat, 5 % above."""
+    intents = first_intents(DemandModel(), graph, seed=11, count=500)
+    requests = to_requests(intents)
+    amount = intents.amount_msat
+    assert requests.fee_limit_msat.tolist() == np.where(amount <= 1_000_000, amount, amount * 5 // 100).tolist()
+    assert set(requests.outgoing.tolist()) == set(requests.last_hop.tolist()) == {-1}
+
+
+def test_a_graph_without_usable_channels_has_no_demand() -> None:
+    """Nobody can pay, so nobody wants to: no payment, and no error."""
+    empty = build_graph(3, [(0, 1, 1_000)], [None, None])
+    assert len(draw_intents(DemandModel(), empty, seed=1, start_ns=0, end_ns=HOUR_NS).start_ns) == 0
+    with pytest.raises(ConfigError, match="no channel is announced"):
+        first_intents(DemandModel(), empty, seed=1, count=1)
+
+
+def test_demand_without_payments_is_refused(graph: NetworkGraph) -> None:
+    """Waiting for the first of none would never end."""
+    with pytest.raises(ConfigError, match="payments per hour"):
+        first_intents(DemandModel(payments_per_hour=0.0), graph, seed=1, count=1)
