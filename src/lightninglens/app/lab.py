@@ -48,9 +48,10 @@ class Lab:
     It is also the world's `Clock`: the time up to which everything has happened.
     """
 
-    def __init__(self, world: World, options: LabOptions, bus: Bus) -> None:
+    def __init__(self, world: World, simulated: SimulatedWorld, options: LabOptions, bus: Bus) -> None:
+        """Take a world and the adapter of its engine; from then on nobody else advances it."""
         self.world = world
-        self.simulated = SimulatedWorld(world.engine)
+        self.simulated = simulated
         self.observer = Observer(world, speed=options.speed)
         self._options = options
         self._bus = bus

@@ -135,11 +135,12 @@ class Recorder:
                 self._world_ms = event.stats.world_ms
                 for payment in event.payments:
                     self._add(messages.transaction(payment))
-                if event.channels:
-                    self._add(messages.channel_update(self._book.of(self._book.take(event.channels))))
+                for message in self._book.take(event.channels):
+                    self._add(message)
             case SnapshotTaken():
                 self._world_ms = event.world_ms
-                self._add(messages.channel_update(self._book.all()))
+                for message in self._book.snapshot(event.channels):
+                    self._add(message)
             case RebalanceDone():
                 self._add(messages.rebalance_result(event))
             case Alert():

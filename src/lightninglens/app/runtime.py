@@ -32,6 +32,7 @@ from lightninglens.core.errors import LensError
 from lightninglens.core.ids import NodeId
 from lightninglens.core.ports import Journal
 from lightninglens.core.units import NS_PER_MS, UnixNs, to_msat
+from lightninglens.nodes.simulated import SimulatedWorld
 from lightninglens.operate.executor import Executor
 from lightninglens.storage.journal import JOURNAL_FILE, SqliteJournal
 from lightninglens.storage.lock import DataDirectoryLock
@@ -146,7 +147,7 @@ class Service:
     async def _run_lab(self, journal: Journal, stream: LiveStream, group: asyncio.TaskGroup) -> None:
         """Build the world and run it, with those who listen to it, to its end."""
         world = await _in_daemon_thread(self._build)
-        lab = Lab(world, self.options.lab, self.bus)
+        lab = Lab(world, SimulatedWorld(world.engine), self.options.lab, self.bus)
         rebalancing = self._rebalancing(lab, journal)
 
         async def start_baseline(_now: UnixNs) -> None:

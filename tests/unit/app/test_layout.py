@@ -11,7 +11,7 @@ from lightninglens.sim.topology.lab import lab_topology
 def test_the_lab_is_placed_as_drawn() -> None:
     lab = lab_topology(1)
     place = dict(zip(lab.names, positions(lab.graph, lab.names), strict=True))
-    assert [place[f"lnd-{name}"] for name in ("alice", "bob", "carol")] == [(0.0, 1.0), (1.0, 1.0), (2.0, 1.0)]
+    assert [place[f"lnd-{name}"] for name in ("alice", "bob", "carol")] == [(0.0, 1.0), (1.0, 1.35), (2.0, 1.0)]
     assert (place["lnd-eve"], place["lnd-dave"]) == ((0.0, 0.0), (2.0, 0.0))
 
 

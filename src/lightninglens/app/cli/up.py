@@ -43,7 +43,9 @@ class Demand(StrEnum):
 def up(
     ctx: typer.Context,
     *,
-    graph: Annotated[Path | None, typer.Option(help="Graph file to simulate; otherwise the five-node lab.")] = None,
+    graph: Annotated[
+        str | None, typer.Option(help="Graph file, `synthetic` or `synthetic:NODES`; otherwise the five-node lab.")
+    ] = None,
     speed: Annotated[float | None, typer.Option(help="Simulated seconds per real second.")] = None,
     seed: Annotated[int | None, typer.Option(help="The same seed gives the same payments.")] = None,
     duration: Annotated[float | None, typer.Option(help="Simulated seconds to run; 0 is for ever.")] = None,
@@ -126,7 +128,7 @@ def service_options(settings: "Settings", *, headless: bool, feed: bool, record:
     )
 
 
-def world_builder(settings: "Settings", graph: Path | None) -> "Callable[[], World]":
+def world_builder(settings: "Settings", graph: str | None) -> "Callable[[], World]":
     """Return what builds the world; a graph file is read, and found wrong, when it runs."""
     from lightninglens.app.world import WorldOptions, build_from_graph, build_lab
 
@@ -141,8 +143,9 @@ def world_builder(settings: "Settings", graph: Path | None) -> "Callable[[], Wor
     def build() -> "World":
         if graph is None:
             return build_lab(options)
-        from lightninglens.storage.files.graphs import read_graph
+        from lightninglens.lab.worlds import open_world
 
-        return build_from_graph(read_graph(graph).graph, graph.name, options)
+        found = open_world(graph, seed=options.seed)
+        return build_from_graph(found.graph, found.source.name or found.format, options)
 
     return build

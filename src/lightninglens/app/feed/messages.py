@@ -19,6 +19,8 @@ MAX_MESSAGE_BYTES = 65_536
 MAX_SUGGESTIONS = 10
 """Of one message; the clients of the source documents send three."""
 
+LARGE_NETWORK_CHANNELS = 1_000
+
 KNOWN_TYPES = ("register", "request_suggestions", "rebalance_suggestion", "suggestions")
 
 MS_PER_SECOND = 1_000
@@ -70,35 +72,46 @@ def transaction_data(payment: Payment) -> Message:
 
 
 def channel_update(channels: dict[str, list[Message]]) -> Message:
-    """Return the news of some nodes' channels: of each node that is named, all its channels."""
+    """Return the news of some nodes' channels, by node."""
     return {"type": "channel_update", "data": channels}
 
 
 class ChannelBook:
-    """All channels by node, each seen from that node, in the documents' form."""
+    """All channels by node, each seen from that node, in the documents' form.
+
+    News of a node holds all its channels, so that a client may replace what it
+    knew. In a large network, whose hubs have thousands, it holds those that
+    changed, and says so.
+    """
 
     def __init__(self, network: Network) -> None:
         self._names = {node.node_id: node.name for node in network.nodes}
         self._by_node: dict[str, dict[str, Message]] = {node.name: {} for node in network.nodes}
+        self._is_large = len(network.channels) > LARGE_NETWORK_CHANNELS
         self.take(network.channels)
 
-    def take(self, channels: Iterable[Channel]) -> set[str]:
-        """Take in channels as they are now, and return the names of their nodes."""
-        touched = set()
+    def take(self, channels: Iterable[Channel]) -> list[Message]:
+        """Take in channels as they are now, and return what to tell of them: one message, or none."""
+        touched: dict[str, list[Message]] = {}
         for channel in channels:
             for node_id, entry in self._entries(channel):
                 name = self._names[node_id]
                 self._by_node[name][channel.channel_id] = entry
-                touched.add(name)
-        return touched
+                touched.setdefault(name, []).append(entry)
+        if not touched:
+            return []
+        if self._is_large:
+            return [{**channel_update(touched), "partial": True}]
+        return [channel_update({name: list(self._by_node[name].values()) for name in sorted(touched)})]
 
-    def of(self, names: Iterable[str]) -> dict[str, list[Message]]:
-        """Return all channels of these nodes, by name."""
-        return {name: list(self._by_node[name].values()) for name in sorted(names)}
+    def snapshot(self, channels: Sequence[Channel]) -> list[Message]:
+        """Take in all channels, and return the message with all of them; of a large network there is none."""
+        news = self.take(channels)
+        return [] if self._is_large else news
 
     def all(self) -> dict[str, list[Message]]:
         """Return all channels of all nodes, by name."""
-        return self.of(self._by_node)
+        return {name: list(channels.values()) for name, channels in self._by_node.items()}
 
     def _entries(self, channel: Channel) -> Iterator[tuple[str, Message]]:
         sides = (

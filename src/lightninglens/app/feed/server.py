@@ -272,12 +272,9 @@ class FeedServer:
                 self._transactions.extend(event.payments)
                 self._world_ms = event.stats.world_ms
                 batch = [messages.transaction(payment) for payment in event.payments]
-                if event.channels:
-                    batch.append(messages.channel_update(self._book.of(self._book.take(event.channels))))
-                return batch
+                return batch + self._book.take(event.channels)
             case SnapshotTaken():
-                self._book.take(event.channels)
-                return [messages.channel_update(self._book.all())]
+                return self._book.snapshot(event.channels)
             case RebalanceDone():
                 return [messages.rebalance_result(event)]
             case Alert():
