@@ -1,14 +1,13 @@
 """The dashboard of a real lab, started as a person starts it."""
 
-import json
 import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.e2e.dashboard_checks import DashboardChecks
@@ -48,11 +47,11 @@ def _wait_for_payments(url: str, lab: subprocess.Popen[bytes]) -> None:
     while time.monotonic() < until:
         assert lab.poll() is None, lab.communicate()[1].decode()
         try:
-            with urllib.request.urlopen(f"{url}/api/v1/stats", timeout=2) as answer:
-                if json.load(answer)["payments"] > 3:
-                    return
-        except OSError:
-            pass  # not there yet, or still compiling
+            answer = httpx.get(f"{url}/api/v1/stats", timeout=2)
+            if answer.is_success and answer.json()["payments"] > 3:
+                return
+        except httpx.TransportError:
+            pass  # not there yet
         time.sleep(0.5)
     pytest.fail(f"no payments within {START_LIMIT_S} s")
 

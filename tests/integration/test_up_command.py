@@ -81,6 +81,10 @@ def labs() -> Iterator[list[Lab]]:
         lab.close()
 
 
+END_LIMIT_S = 20.0
+"""Generous: how long it really takes is measured by benchmarks/service.py."""
+
+
 @pytest.mark.promise("A0.11")
 @pytest.mark.promise("A0.12a")
 @pytest.mark.promise("A0.28")
@@ -93,7 +97,7 @@ def test_it_says_where_it_is_and_ends_cleanly(tmp_path: Path, labs: list[Lab], n
     assert announced["pid"] == lab.process.pid
     assert announced["url"] == f"http://127.0.0.1:{lab.port}/"
     time.sleep(1.5)
-    assert lab.end(number) < 2.5
+    assert lab.end(number) < END_LIMIT_S
     assert lab.process.returncode == 0
     assert lab.lines[0].split() == ["dashboard", announced["url"]]
     assert lab.lines[1].split() == ["feed", f"ws://localhost:{lab.feed_port}"]

@@ -1,6 +1,7 @@
 """`lens sim`: run a scenario on any graph, report on a run, export it."""
 
 import json
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -153,7 +154,8 @@ def _progress(total: int, *, quiet: bool) -> Iterator[tuple[Callable[[int, int],
 
     def note(number: int, _frame: FrameType | None) -> None:
         signalled.append(number)
-        typer.echo("stopping: what was computed is being written", err=True)
+        # Not through the buffered stream: the signal may have interrupted a write to it.
+        os.write(sys.stderr.fileno(), b"stopping: what was computed is being written\n")
 
     before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
