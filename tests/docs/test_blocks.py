@@ -37,6 +37,8 @@ def blocks(text: str) -> list[Block]:
 
 def environment(folder: Path) -> dict[str, str]:
     ours = {"LENS_DATA_DIR": str(folder / "data"), "HOME": str(folder), "LENS_REPOSITORY": str(ROOT)}
+    # Kernels compiled by other tests are used again, as a reader's are from one block to the next.
+    ours["XDG_CACHE_HOME"] = os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache"))
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     return {**os.environ, **ours, "PATH": path}
 

@@ -42,9 +42,13 @@ def _need(path: Path, what: str) -> None:
     pytest.skip(reason)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A headless Chromium of the system."""
+    """A headless Chromium of the system.
+
+    For one module only: while Playwright is open an event loop runs in this
+    process, and no test of asynchronous code could start its own.
+    """
     _need(CHROMIUM, "Chromium")
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=str(CHROMIUM), args=list(CHROMIUM_FLAGS))

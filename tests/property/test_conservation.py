@@ -36,9 +36,9 @@ def mesh(random: np.random.Generator) -> tuple[int, list[Channel]]:
 
 
 class World:
-    """A random network with every node observed, and what it knows of itself before the first payment."""
+    """A random network, its nodes observed or not, and what it was before the first payment."""
 
-    def __init__(self, shape: object, seed: int) -> None:
+    def __init__(self, shape: object, seed: int, *, observed: bool = True) -> None:
         self.random = random = np.random.default_rng(seed)
         nodes, channels = shape(random)  # type: ignore[operator]
         policies = [
@@ -61,7 +61,7 @@ class World:
             opener_side=self.openers,
             config=EngineConfig(seed=seed, commit_feerate_sat_per_kw=FEERATE),
         )
-        self.engine.observe(list(range(nodes)))
+        self.engine.observe(list(range(nodes)) if observed else [])
         margin = self.opener_margin()
         self.healthy = margin >= 0
 
@@ -192,6 +192,24 @@ def test_a_third_of_a_million_events(shape: object, payments: int) -> None:
     world.check_at_the_end(requests, harvest)
     if shape is ring:
         check_exact_fees(world, harvest)
+
+
+@pytest.mark.nightly
+def test_a_hundred_million_events() -> None:
+    """The same at length, on as many random networks as it takes; HTLC events stay inside."""
+    events, seed = 0, 1_000
+    while events < 10**8:
+        world = World((star, ring, mesh)[seed % 3], seed=seed, observed=False)
+        world.pay_at_random(100_000, span_s=100_000)
+        for _ in world.stops(most=200_000):
+            world.check_at_a_stop()
+        world.check_at_a_stop()
+        assert world.engine.pending_msat().sum() == world.engine.in_flight == 0
+        payments = world.engine.harvest().payments
+        done = payments.outcome == HtlcOutcome.SUCCEEDED
+        assert payments.fee_msat.min() >= 0
+        assert done.sum() > 20_000
+        events, seed = events + world.engine.events, seed + 1
 
 
 def test_slots_and_dust_in_a_burst() -> None:

@@ -169,6 +169,13 @@ def test_a_few_worlds() -> None:
         Pair(seed, payments=40).run()
 
 
+@pytest.mark.nightly
+def test_thousands_of_worlds() -> None:
+    """Longer, with other seeds."""
+    for seed in range(100_000, 105_000):
+        Pair(seed, payments=200).run()
+
+
 def test_engine_equals_the_twin() -> None:
     """Payments, attempts, routes, HTLC events, balances: the same on 250 random networks under disturbance."""
     codes: set[tuple[int, int]] = set()

@@ -185,6 +185,12 @@ def test_a_few_networks() -> None:
     assert sum(check_network(seed, rounds=12) for seed in range(40)) > 100
 
 
+@pytest.mark.nightly
+def test_thousands_of_networks() -> None:
+    """Longer, with other seeds."""
+    assert sum(check_network(seed, rounds=40) for seed in range(100_000, 110_000)) > 100_000
+
+
 def test_search_and_memory_equal_the_twins() -> None:
     """45,000 searches with history on 1,500 networks: the same routes, amounts, expiries and memory."""
     assert sum(check_network(seed, rounds=30) for seed in range(1_000, 2_500)) > 12_000

@@ -29,6 +29,7 @@ def steady(**changed: float) -> DemandModel:
     return DemandModel(**settings)  # type: ignore[arg-type]
 
 
+@pytest.mark.promise("A0.29")
 def test_amounts_are_log_normal_by_purpose(graph: NetworkGraph) -> None:
     """Each purpose has its share, its median and its spread."""
     intents = draw_intents(steady(amount_scale=1.0), graph, seed=1, start_ns=0, end_ns=10 * HOUR_NS)
@@ -43,6 +44,7 @@ def test_amounts_are_log_normal_by_purpose(graph: NetworkGraph) -> None:
         assert abs(np.log(amount_sat).std() - purpose.sigma) < 0.1 * purpose.sigma, purpose.description
 
 
+@pytest.mark.promise("A0.29")
 def test_all_fifteen_descriptions_occur(graph: NetworkGraph) -> None:
     """In both kinds of demand, and each has its text."""
     assert len(DESCRIPTIONS) == len(set(DESCRIPTIONS)) == 15
@@ -64,6 +66,7 @@ def test_amount_bounds_and_scale(graph: NetworkGraph) -> None:
     assert not np.any(bounded % 1_000)
 
 
+@pytest.mark.promise("A0.29")
 def test_hot_receivers_get_their_share(graph: NetworkGraph) -> None:
     """A share goes to a few; with none, nobody stands out."""
     hot = draw_intents(steady(hot_receivers=3, hot_share=0.6), graph, seed=4, start_ns=0, end_ns=5 * HOUR_NS).receiver
@@ -75,6 +78,7 @@ def test_hot_receivers_get_their_share(graph: NetworkGraph) -> None:
     assert top_even < 0.15
 
 
+@pytest.mark.promise("A0.29")
 def test_rate_follows_the_day(graph: NetworkGraph) -> None:
     """The peak hour has (1 + a) / (1 - a) times the payments of the hour twelve hours off."""
     model = DemandModel(payments_per_hour=2_000, day_amplitude=0.5, day_peak_hour=18.0)
@@ -94,6 +98,7 @@ def test_arrivals_are_poisson(graph: NetworkGraph) -> None:
     assert np.all(np.diff(start_ns) >= 0)
 
 
+@pytest.mark.promise("A0.29")
 def test_preferences_drift(graph: NetworkGraph) -> None:
     """Who is paid changes from one period to the next; without drift it does not."""
 
