@@ -118,6 +118,9 @@ class Service:
                 await self._run_parts(web, feed, token, journal, on_listening)
             except BaseExceptionGroup as problems:
                 raise _first_cause(problems) from None
+            finally:
+                self.state.phase = "ended"
+                self.bus.close()
 
     async def _run_parts(
         self,
