@@ -35,6 +35,9 @@ _RUN = f"""A directory: `manifest.json`, `timings.json`, `report.html` and the t
 named after it. All but timings and report are a function of the scenario: same scenario and seed, same bytes.
 A table names its format in the Parquet key `{FORMAT_KEY}`."""
 
+_RAW = """The lab records what it sends on the feed below `raw/` in its data directory: format
+`lightninglens/raw/1`, described with [the feed](feed.md)."""
+
 _CSV = f"""`lens sim export RUN --out FILE.csv` writes these 17 columns; amounts and balances in whole sat, the fee
 in sat with three decimals, channels as one JSON object: `{",".join(COLUMNS)}`."""
 
@@ -63,7 +66,7 @@ def _page() -> str:
     parts.append(f"A table names its format in the Parquet key `{FORMAT_KEY}`.")
     for table in TABLES:
         parts += ["", *_table(table)]
-    parts += ["", "## The CSV of the source documents", ""]
+    parts += ["", "## The raw recording of the lab", "", _RAW, "", "## The CSV of the source documents", ""]
     parts.append(
         "`lens sim export RUN --out FILE.csv` writes these 17 columns; amounts and balances in whole sat, the fee in"
     )

@@ -15,10 +15,11 @@ from lightninglens.sim.balances import BalanceModel, draw_openers, initial_balan
 from lightninglens.sim.demand import DemandModel, UniformDemand, draw_intents, to_requests
 from lightninglens.sim.demand.model import LAB_DEMAND
 from lightninglens.sim.engine import Engine, EngineConfig, PaymentRequests
+from lightninglens.sim.scenario import WORLD_START_S
 from lightninglens.sim.topology.lab import lab_topology
 
-WORLD_START_NS = 1_767_571_200 * NS_PER_SECOND
-"""Monday 2026-01-05 00:00 UTC: the same start for all, so that the same seed gives the same payments."""
+WORLD_START_NS = WORLD_START_S * NS_PER_SECOND
+"""The same start for all, so that the same seed gives the same payments."""
 
 FIRST_WINDOW_NS = 600 * NS_PER_SECOND
 

@@ -19,6 +19,10 @@ MAX_HTLC_SLOTS = 483
 """HTLCs that one side may have pending in a channel (BOLT 2)."""
 
 
+MAX_INBOUND_RATE_PPM = 10_000_000
+"""LND counts no inbound rate beyond ten times the amount (`graph/db/models/inbound_fee.go`)."""
+
+
 class Opener(StrEnum):
     """Who opened a channel, and so pays its commitment fee; seen from the node that reports it."""
 
@@ -49,7 +53,8 @@ class ChannelPolicy:
 
     def inbound_fee_msat(self, amount_msat: int) -> Msat:
         """Return the fee for `amount_msat` (outgoing amount and outbound fee) arriving over it."""
-        return Msat(self.inbound_base_fee_msat + proportional_fee_msat(amount_msat, self.inbound_fee_rate_ppm))
+        rate_ppm = max(min(self.inbound_fee_rate_ppm, MAX_INBOUND_RATE_PPM), -MAX_INBOUND_RATE_PPM)
+        return Msat(self.inbound_base_fee_msat + proportional_fee_msat(amount_msat, rate_ppm))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from lightninglens.core.channels import MAX_INBOUND_RATE_PPM
 from lightninglens.core.jit import kernel
 from lightninglens.routing._probability import capacity_factor, load_history, pair_probability
 from lightninglens.routing.state import MAX_HOPS
@@ -24,7 +25,7 @@ TOO_MANY_HOPS = 3
 ONION_BYTES = 1300
 _HMAC_BYTES = 32
 _PPM = np.int64(1_000_000)
-_MAX_INBOUND_RATE_PPM = np.int64(10_000_000)
+_MAX_INBOUND_RATE_PPM = np.int64(MAX_INBOUND_RATE_PPM)
 _INFINITY = np.int64(2**62)
 _ARITY = 4
 

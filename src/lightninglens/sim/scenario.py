@@ -4,11 +4,15 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import ClassVar
 
+from lightninglens.core.checks import require_ranges
 from lightninglens.core.records import STRICT
 from lightninglens.sim.balances import BalanceModel
 from lightninglens.sim.demand.model import DemandModel, UniformDemand
 
 SCENARIO_FORMAT = "lightninglens/scenario/1"
+
+WORLD_START_S = 1_767_571_200
+"""Monday 2026-01-05 00:00 UTC: a fixed start, so that a run does not depend on the day it is made."""
 
 
 class GraphKind(StrEnum):
@@ -46,8 +50,19 @@ class WorldSettings:
     hop_delay_sigma: float = 0.5
     payment_timeout_s: int = 60
     start_height: int = 800_000
-    start_unix_s: int = 1_767_225_600
-    """2026-01-01 00:00 UTC: a fixed date, so that a run does not depend on the day it is made."""
+    start_unix_s: int = WORLD_START_S
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for numbers that describe no world."""
+        require_ranges(
+            self,
+            commit_feerate_sat_per_kw=(0, 1_000_000),
+            hop_delay_median_ms=(0.001, 1e7),
+            hop_delay_sigma=(0, 5),
+            payment_timeout_s=(0, 1_000_000),
+            start_height=(0, 16_000_000),
+            start_unix_s=(0, 4_000_000_000),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,3 +84,7 @@ class Scenario:
     """Ids of the nodes whose HTLC events are kept."""
     snapshot_interval_s: int = 0
     """How often all channel states are kept, besides start and end; 0 for never."""
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a run that cannot be."""
+        require_ranges(self, seed=(0, 2**63 - 1), payments=(1, 10_000_000), snapshot_interval_s=(0, 10**9))

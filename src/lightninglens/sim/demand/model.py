@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from lightninglens.core.checks import require_ranges
 from lightninglens.core.records import STRICT
+from lightninglens.core.units import MAX_MONEY_SAT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +72,24 @@ class DemandModel:
     day_amplitude: float = 0.4
     day_peak_hour: float = 18.0
 
+    def __post_init__(self) -> None:
+        """Raise ValueError for numbers that describe no demand."""
+        require_ranges(
+            self,
+            payments_per_hour=(0, 1e8),
+            amount_scale=(1e-6, 1e6),
+            least_amount_sat=(1, MAX_MONEY_SAT),
+            most_amount_sat=(self.least_amount_sat, MAX_MONEY_SAT),
+            sender_exponent=(-4, 4),
+            receiver_exponent=(-4, 4),
+            hot_receivers=(0, 1_000_000),
+            hot_share=(0, 1),
+            drift_hours=(0.01, 1e6),
+            drift_sigma=(0, 10),
+            day_amplitude=(0, 1),
+            day_peak_hour=(0, 24),
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UniformDemand:
@@ -89,6 +109,21 @@ class UniformDemand:
     direct_weight: float = 70.0
     multi_hop_weight: float = 25.0
     circular_weight: float = 5.0
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for numbers that describe no demand."""
+        require_ranges(
+            self,
+            least_amount_sat=(1, MAX_MONEY_SAT),
+            most_amount_sat=(self.least_amount_sat, MAX_MONEY_SAT),
+            least_interval_s=(0.001, 1e6),
+            most_interval_s=(self.least_interval_s, 1e6),
+            direct_weight=(0, 1e6),
+            multi_hop_weight=(0, 1e6),
+            circular_weight=(0, 1e6),
+        )
+        if self.direct_weight + self.multi_hop_weight + self.circular_weight == 0:
+            raise ValueError("one of direct_weight, multi_hop_weight and circular_weight must be above 0")
 
 
 LAB_DEMAND = DemandModel(
