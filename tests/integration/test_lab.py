@@ -23,7 +23,7 @@ def free_port() -> int:
 async def test_money_from_nowhere_stops_everything(start: Any) -> None:
     async def tamper() -> None:
         async with start(lab={"snapshot_s": 5.0}) as running:
-            running.service.state.lab.world.engine._network.balance_msat[0] += 1
+            running.service.state.lab.world.engine._world.network.balance_msat[0] += 1
             await events_of(running)
 
     with pytest.raises(InvariantError, match="1 msat appeared or disappeared"):

@@ -106,20 +106,20 @@ class World:
         assert pending.min() >= 0
         per_channel = (balances + pending).reshape(-1, 2).sum(axis=1)
         assert per_channel.tolist() == (self.graph.capacity_sat * 1_000).tolist()
-        assert int(engine._own.pending_htlcs.max()) <= MAX_HTLC_SLOTS
-        assert int(engine._own.pending_htlcs.min()) >= 0
+        assert int(engine._world.own.pending_htlcs.max()) <= MAX_HTLC_SLOTS
+        assert int(engine._world.own.pending_htlcs.min()) >= 0
         assert self.opener_margin()[self.healthy].min(initial=0) >= 0
         per_node = np.zeros(self.graph.node_count, np.int64)
         np.add.at(per_node, self.graph.sources(), balances)
-        assert engine._network.node_msat.tolist() == per_node.tolist()
+        assert engine._world.network.node_msat.tolist() == per_node.tolist()
 
     def check_at_the_end(self, requests: PaymentRequests, harvest: Harvest) -> None:
         """What holds when nothing is under way any more."""
         engine = self.engine
         assert engine.in_flight == 0
         assert engine.pending_msat().sum() == 0
-        assert int(engine._own.pending_htlcs.sum()) == 0
-        assert int(engine._network.htlcs_with_weight.sum()) == 0
+        assert int(engine._world.own.pending_htlcs.sum()) == 0
+        assert int(engine._world.network.htlcs_with_weight.sum()) == 0
         payments = harvest.payments
         assert sorted(payments.payment_id.tolist()) == list(range(len(requests.sender)))
         check_terminals(harvest)
@@ -219,7 +219,7 @@ def test_slots_and_dust_in_a_burst() -> None:
     most = 0
     for _ in world.stops(most=400):
         world.check_at_a_stop()
-        most = max(most, int(world.engine._own.pending_htlcs.max()))
+        most = max(most, int(world.engine._world.own.pending_htlcs.max()))
     assert most == MAX_HTLC_SLOTS
     world.check_at_the_end(requests, world.engine.harvest())
 

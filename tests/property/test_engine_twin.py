@@ -79,7 +79,8 @@ class Pair:
             payment_timeout_ns=world.timeout_ns,
         )
         self.engine = Engine(graph, balance_msat=balances, opener_side=openers, config=config)
-        self.engine._own = self.engine._own._replace(max_htlcs=world.max_htlcs)
+        own = self.engine._world.own._replace(max_htlcs=world.max_htlcs)
+        self.engine._world = self.engine._world._replace(own=own)
         self.engine.observe(sorted(world.observed))
         self.twin = Simulator(graph, balances.tolist(), openers.tolist(), world)
         requests = [draw_request(draw, graph) for _ in range(payments)]

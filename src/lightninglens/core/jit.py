@@ -43,3 +43,12 @@ if _settings.DISABLE_JIT:
 def kernel(function: _F) -> _F:
     """Compile a function of arrays and scalars; it takes no objects and raises nothing."""
     return cast("_F", nb.njit(cache=True, error_model="numpy", nogil=True)(function))
+
+
+def inlined(function: _F) -> _F:
+    """Compile a function into the kernels that call it.
+
+    For functions that take the whole state of the engine: compiled by itself,
+    each would take seconds only to unpack it.
+    """
+    return cast("_F", nb.njit(inline="always", error_model="numpy", nogil=True)(function))

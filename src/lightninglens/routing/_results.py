@@ -14,7 +14,6 @@ from lightninglens.routing._probability import (
     record_failure,
     record_success,
 )
-from lightninglens.routing.state import MAX_HOPS
 
 _NONE = int(FailureCode.NONE)
 _DETAILS = int(FailureCode.INCORRECT_OR_UNKNOWN_PAYMENT_DETAILS)
@@ -26,9 +25,6 @@ _BELOW_MINIMUM = int(FailureCode.AMOUNT_BELOW_MINIMUM)
 _FEE = int(FailureCode.FEE_INSUFFICIENT)
 _CLTV = int(FailureCode.INCORRECT_CLTV_EXPIRY)
 _TOO_SOON = int(FailureCode.EXPIRY_TOO_SOON)
-
-REPORT_PAIRS = 2 * MAX_HOPS + 4
-"""The most pairs that one result can touch; this much room must be free before a report."""
 
 
 @kernel

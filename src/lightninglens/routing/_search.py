@@ -49,15 +49,6 @@ class Query(NamedTuple):
     now: Any
 
 
-class RouteColumns(NamedTuple):
-    """Where routes are written, one row per route, MAX_HOPS wide."""
-
-    direction: Any
-    amount_msat: Any
-    cltv_blocks: Any
-    hops: Any
-
-
 @kernel
 def proportional_fee(amount: Any, rate_ppm: Any) -> Any:
     """Return amount * rate / 10**6 truncated towards zero, without overflow."""

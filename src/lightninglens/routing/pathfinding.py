@@ -13,12 +13,13 @@ from lightninglens.core.ids import ChannelId
 from lightninglens.core.units import Msat
 from lightninglens.routing import _probability, _results, _search
 from lightninglens.routing.state import (
-    MAX_HOPS,
+    REPORT_PAIRS,
     Estimator,
     build_own_channels,
     build_view,
     grow_mission_control,
     make_mission_control,
+    make_routes,
     make_scratch,
 )
 
@@ -108,13 +109,8 @@ class PathFinder:
         self._own.spendable_msat[:] = spendable_msat
         self._memory = make_mission_control(graph.node_count)
         self._scratch = make_scratch(graph.node_count, len(self._memory.sender))
-        self._pairs = np.zeros((_results.REPORT_PAIRS, 4), np.int64)
-        self._routes = _search.RouteColumns(
-            np.zeros((1, MAX_HOPS), np.int32),
-            np.zeros((1, MAX_HOPS), np.int64),
-            np.zeros((1, MAX_HOPS), np.int32),
-            np.zeros(1, np.int32),
-        )
+        self._pairs = np.zeros((REPORT_PAIRS, 4), np.int64)
+        self._routes = make_routes(1)
         self._sources, self._targets = graph.sources(), graph.targets()
 
     @property
@@ -198,7 +194,7 @@ class PathFinder:
 
     def _make_room(self) -> None:
         capacity = len(self._memory.sender)
-        if int(self._memory.counters[0]) + _results.REPORT_PAIRS < capacity:
+        if int(self._memory.counters[0]) + REPORT_PAIRS < capacity:
             return
         self._memory = grow_mission_control(self._memory, 2 * capacity)
         _probability.rebuild_table(self._memory)

@@ -19,6 +19,9 @@ NEVER_NS = np.int64(-(2**62))
 MAX_HOPS = 27
 """More hops than fit an onion of 1,300 bytes, whatever the amounts."""
 
+REPORT_PAIRS = 2 * MAX_HOPS + 4
+"""The most pairs that one result can touch; this much room must be free before a report."""
+
 
 def record_type(fields: list[tuple[str, type[np.generic]]]) -> np.dtype[Any]:
     """Return a row type whose fields are attributes, compiled or not, aligned as in C."""
@@ -123,6 +126,15 @@ class MissionControl(NamedTuple):
     """0: entries in use."""
 
 
+class RouteColumns(NamedTuple):
+    """Where routes are written, one row per route, MAX_HOPS wide."""
+
+    direction: NDArray[np.int32]
+    amount_msat: NDArray[np.int64]
+    cltv_blocks: NDArray[np.int32]
+    hops: NDArray[np.int32]
+
+
 class Estimator(NamedTuple):
     """Parameters of the search and of the a-priori estimator, at LND's defaults.
 
@@ -194,6 +206,16 @@ def build_own_channels(graph: NetworkGraph, max_htlcs: int) -> OwnChannels:
         pending_htlcs=np.zeros(2 * graph.channel_count, np.int32),
         active=np.ones(graph.channel_count, np.bool_),
         max_htlcs=max_htlcs,
+    )
+
+
+def make_routes(count: int) -> RouteColumns:
+    """Return room for `count` routes."""
+    return RouteColumns(
+        direction=np.zeros((count, MAX_HOPS), np.int32),
+        amount_msat=np.zeros((count, MAX_HOPS), np.int64),
+        cltv_blocks=np.zeros((count, MAX_HOPS), np.int32),
+        hops=np.zeros(count, np.int32),
     )
 
 

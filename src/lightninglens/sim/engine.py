@@ -24,31 +24,17 @@ from lightninglens.core.graph import NetworkGraph
 from lightninglens.core.ids import NodeId
 from lightninglens.core.units import MSAT_PER_SAT, NS_PER_MS, Msat, Sat
 from lightninglens.routing._probability import rebuild_table
-from lightninglens.routing._results import REPORT_PAIRS
 from lightninglens.routing.pathfinding import BLOCK_PADDING, DEFAULT_CLTV_LIMIT_BLOCKS, DEFAULT_FINAL_CLTV_BLOCKS
-from lightninglens.routing.state import (
-    MAX_HOPS,
-    Estimator,
-    build_view,
-    grow_mission_control,
-    make_mission_control,
-    make_scratch,
-)
-from lightninglens.sim import _channels, _events
+from lightninglens.routing.state import REPORT_PAIRS, Estimator, grow_mission_control
+from lightninglens.sim import _channels, _events, _heap
+from lightninglens.sim._forwarding import BLOCK_NS
 from lightninglens.sim.state import (
     DEFAULT_RETRY_DELAY_NS,
     DEFAULT_TIMEOUT_NS,
-    Attempts,
     Count,
     EventKind,
     Parameters,
-    Payments,
-    Queues,
-    make_attempts,
-    make_enforced,
-    make_network,
-    make_payments,
-    make_queues,
+    make_world,
 )
 
 PAYMENT = 0
@@ -148,37 +134,15 @@ class Engine:
         """
         self.graph = graph
         self.config = config
-        self._network, self._own = make_network(graph, balance_msat, opener_side)
         self._policies = graph.policies.copy()
-        self._enforced = make_enforced(self._policies)
-        self._view = build_view(graph, self._policies)
-        self._memory = make_mission_control(graph.node_count, 4096)
-        self._scratch = make_scratch(graph.node_count, 4096)
-        self._payments = make_payments(256)
-        self._attempts = make_attempts(64)
-        self._queues = make_queues(256, 64, 1024)
-        self._nodes = np.zeros(MAX_HOPS + 1, np.int64)
-        self._pairs = np.zeros((REPORT_PAIRS, 4), np.int64)
+        self._world = make_world(graph, balance_msat, opener_side, config.estimator, _parameters(config))
         self._next_payment_id = 0
+        self._payment_chunks: list[FinishedPayments] = []
         self._attempt_chunks: list[NDArray[np.void]] = []
         self._route_chunks: list[NDArray[np.int32]] = []
         self._htlc_chunks: list[NDArray[np.void]] = []
-        self._payment_chunks: list[FinishedPayments] = []
-        self._parameters = Parameters(
-            seed=np.uint64(config.seed),
-            start_ns=config.start_ns,
-            start_height=config.start_height,
-            commit_feerate_sat_per_kw=config.commit_feerate_sat_per_kw,
-            hop_delay_median_ns=config.hop_delay_median_ms * NS_PER_MS,
-            hop_delay_sigma=config.hop_delay_sigma,
-            timeout_ns=config.payment_timeout_ns,
-            retry_delay_ns=config.retry_delay_ns,
-            final_delta_blocks=DEFAULT_FINAL_CLTV_BLOCKS + BLOCK_PADDING,
-            cltv_limit_blocks=DEFAULT_CLTV_LIMIT_BLOCKS,
-        )
         self._now_ns = config.start_ns
-        self._queues.counters[Count.NOW_NS] = config.start_ns
-        _channels.refresh_all(self._network, self._own, config.commit_feerate_sat_per_kw)
+        _channels.refresh_all(self._world.network, self._world.own, config.commit_feerate_sat_per_kw)
         if self.conservation_drift_msat():
             raise InvariantError(
                 f"the initial balances differ from the capacities by {self.conservation_drift_msat()} msat"
@@ -192,26 +156,26 @@ class Engine:
     @property
     def events(self) -> int:
         """How many events have been processed."""
-        return int(self._queues.counters[Count.EVENTS])
+        return int(self._world.counters[Count.EVENTS])
 
     @property
     def in_flight(self) -> int:
         """How many payments have started and not ended."""
-        return int(self._queues.counters[Count.IN_FLIGHT])
+        return int(self._world.counters[Count.IN_FLIGHT])
 
     @property
     def next_event_ns(self) -> int | None:
         """When the next event is due, or None when nothing is scheduled."""
-        return int(self._queues.time_ns[0]) if self._queues.counters[Count.HEAP] else None
+        return int(self._world.heap["time_ns"][0]) if self._world.counters[Count.HEAP] else None
 
     @property
     def block_height(self) -> int:
         """The simulated chain's height now."""
-        return int(self.config.start_height + (self._now_ns - self.config.start_ns) // _events.BLOCK_NS)
+        return int(self.config.start_height + (self._now_ns - self.config.start_ns) // BLOCK_NS)
 
     def observe(self, nodes: NDArray[np.int32] | list[int]) -> None:
         """Let the HTLC events of these nodes come out with the harvest."""
-        self._network.observed[np.asarray(nodes, np.int64)] = True
+        self._world.network.observed[np.asarray(nodes, np.int64)] = True
 
     def submit(self, requests: PaymentRequests) -> int:
         """Schedule payments and return the id of the first; the rest follow it.
@@ -222,16 +186,17 @@ class Engine:
         self._check(requests)
         self._reserve_payments(count)
         first = self._next_payment_id
-        free = self._queues.counters[Count.FREE_PAYMENTS]
-        slots = self._queues.free_payments[free - count : free][::-1]
-        self._queues.counters[Count.FREE_PAYMENTS] = free - count
+        free = self._world.counters[Count.FREE_PAYMENTS]
+        slots = self._world.free_payments[free - count : free][::-1].copy()
+        self._world.counters[Count.FREE_PAYMENTS] = free - count
         for name in PaymentRequests._fields:
-            getattr(self._payments, name)[slots] = getattr(requests, name)
-        self._payments.payment_id[slots] = np.arange(first, first + count)
+            self._world.payments[name][slots] = getattr(requests, name)
+        self._world.payments["payment_id"][slots] = np.arange(first, first + count)
         for name in ("attempts", "fee_msat", "hops", "failure_code", "failure_detail", "outcome"):
-            getattr(self._payments, name)[slots] = 0
-        self._payments.failure_direction[slots] = -1
-        _events.schedule_starts(self._queues, np.ascontiguousarray(requests.start_ns), slots.copy())
+            self._world.payments[name][slots] = 0
+        self._world.payments["failure_direction"][slots] = -1
+        start_ns = np.ascontiguousarray(requests.start_ns)
+        _heap.schedule_starts(self._world.heap, self._world.counters, start_ns, slots)
         self._next_payment_id = first + count
         return first
 
@@ -242,10 +207,10 @@ class Engine:
         wrong = (requests.amount_msat < 1) | (requests.fee_limit_msat < 0)
         for column, least in ((requests.sender, 0), (requests.receiver, 0), (requests.last_hop, -1)):
             wrong |= (column < least) | (column >= nodes)
-        wrong |= (requests.outgoing < -1) | (requests.outgoing >= len(self._network.source))
+        wrong |= (requests.outgoing < -1) | (requests.outgoing >= len(self._world.network.source))
         if not wrong.any():
             chosen = requests.outgoing >= 0
-            wrong[chosen] = self._network.source[requests.outgoing[chosen]] != requests.sender[chosen]
+            wrong[chosen] = self._world.network.source[requests.outgoing[chosen]] != requests.sender[chosen]
         if wrong.any():
             row = int(np.argmax(wrong))
             payment = {name: int(getattr(requests, name)[row]) for name in requests._fields}
@@ -256,30 +221,14 @@ class Engine:
         left = 2**62 if most_events is None else most_events
         while True:
             before = self.events
-            status = _events.run(
-                self._queues,
-                self._network,
-                self._own,
-                self._enforced,
-                self._parameters,
-                self._payments,
-                self._attempts,
-                self._view,
-                self._scratch,
-                self._memory,
-                self.config.estimator,
-                self._nodes,
-                self._pairs,
-                time_ns,
-                left,
-            )
+            status = _events.run(self._world, time_ns, left)
             left -= self.events - before
             if status == _events.NEEDS_ROOM:
                 self._make_room()
                 continue
             finished = bool(status == _events.FINISHED)
             drained = self.next_event_ns is None and time_ns >= FOREVER_NS
-            reached = time_ns if finished and not drained else int(self._queues.counters[Count.NOW_NS])
+            reached = time_ns if finished and not drained else int(self._world.counters[Count.NOW_NS])
             self._now_ns = max(self._now_ns, reached)
             return finished
 
@@ -309,44 +258,45 @@ class Engine:
         the newest of several updates that waited together.
         """
         self._policies.put(direction, policy)
-        for name in self._enforced._fields:
-            getattr(self._enforced, name)[direction] = getattr(self._policies, name)[direction]
+        for name in self._world.enforced._fields:
+            getattr(self._world.enforced, name)[direction] = getattr(self._policies, name)[direction]
         self._reserve_heap(1)
-        _events.schedule(self._queues, self._now_ns + spread_ns, int(EventKind.GOSSIP), direction, 0)
+        heap, counters = self._world.heap, self._world.counters
+        _heap.schedule(heap, counters, self._now_ns + spread_ns, int(EventKind.GOSSIP), direction, 0)
 
     def set_active(self, channel: int, *, active: bool) -> None:
         """Take a channel down or bring it up: new HTLCs only, those in flight still resolve."""
-        self._own.active[channel] = active
+        self._world.own.active[channel] = active
 
     def conservation_drift_msat(self) -> int:
         """Return by how much balances plus HTLCs in flight differ from capacities: 0, or it is our bug."""
-        return int(_channels.conservation_drift_msat(self._network))
+        return int(_channels.conservation_drift_msat(self._world.network))
 
     def balances_msat(self) -> NDArray[np.int64]:
         """Return a copy of the gross balance per direction."""
-        return self._network.balance_msat.copy()
+        return self._world.network.balance_msat.copy()
 
     def pending_msat(self) -> NDArray[np.int64]:
         """Return a copy of what is in flight per direction."""
-        return self._network.pending_msat.copy()
+        return self._world.network.pending_msat.copy()
 
     def pending_htlcs(self) -> NDArray[np.int64]:
         """Return how many HTLCs are in flight per channel."""
-        return np.asarray(self._own.pending_htlcs.reshape(-1, 2).sum(axis=1), np.int64)
+        return np.asarray(self._world.own.pending_htlcs.reshape(-1, 2).sum(axis=1), np.int64)
 
     def spendable_msat(self) -> NDArray[np.int64]:
         """Return a copy of what each direction's owner can send now."""
-        return self._own.spendable_msat.copy()
+        return self._world.own.spendable_msat.copy()
 
     def commit_fees_sat(self) -> NDArray[np.int64]:
         """Return each channel's commitment fee now."""
-        weight = COMMITMENT_WEIGHT + HTLC_OUTPUT_WEIGHT * self._network.htlcs_with_weight.astype(np.int64)
+        weight = COMMITMENT_WEIGHT + HTLC_OUTPUT_WEIGHT * self._world.network.htlcs_with_weight.astype(np.int64)
         return np.asarray(self.config.commit_feerate_sat_per_kw * weight // 1000, np.int64)
 
     def local_msat(self) -> NDArray[np.int64]:
         """Return each side's balance as its node reports it: the opener's without fee and anchors, never below 0."""
-        local = self._network.balance_msat.copy()
-        opener = 2 * np.arange(self.graph.channel_count) + self._network.opener_side
+        local = self._world.network.balance_msat.copy()
+        opener = 2 * np.arange(self.graph.channel_count) + self._world.network.opener_side
         local[opener] -= (self.commit_fees_sat() + ANCHORS_SAT) * MSAT_PER_SAT
         return np.maximum(local, 0)
 
@@ -356,8 +306,8 @@ class Engine:
 
     def directions_of(self, node: int) -> list[int]:
         """Return the directions that start at a node."""
-        first, end = self._own.first_out[node], self._own.first_out[node + 1]
-        return [int(direction) for direction in self._own.out_direction[first:end]]
+        first, end = self._world.own.first_out[node], self._world.own.first_out[node + 1]
+        return [int(direction) for direction in self._world.own.out_direction[first:end]]
 
     def channel_states(self, node: int) -> list[ChannelState]:
         """Return a node's channels as the node itself reports them."""
@@ -367,7 +317,7 @@ class Engine:
     def _channel_state(
         self, direction: int, local_msat: NDArray[np.int64], commit_fees_sat: NDArray[np.int64]
     ) -> ChannelState:
-        channel, other, network = direction // 2, direction ^ 1, self._network
+        channel, other, network = direction // 2, direction ^ 1, self._world.network
         peer = int(network.target[direction])
         opened_here = int(network.opener_side[channel]) == direction % 2
         return ChannelState(
@@ -379,82 +329,101 @@ class Engine:
             remote_msat=Msat(int(local_msat[other])),
             commit_fee_sat=Sat(int(commit_fees_sat[channel])),
             unsettled_msat=Msat(int(network.pending_msat[direction] + network.pending_msat[other])),
-            pending_htlcs=int(self._own.pending_htlcs[direction] + self._own.pending_htlcs[other]),
+            pending_htlcs=int(self._world.own.pending_htlcs[direction] + self._world.own.pending_htlcs[other]),
             local_reserve_sat=Sat(int(network.reserve_msat[direction]) // MSAT_PER_SAT),
             remote_reserve_sat=Sat(int(network.reserve_msat[other]) // MSAT_PER_SAT),
             opener=Opener.LOCAL if opened_here else Opener.REMOTE,
-            active=bool(self._own.active[channel]),
-            outbound_msat=Msat(int(self._own.spendable_msat[direction])),
-            inbound_msat=Msat(int(self._own.spendable_msat[other])),
+            active=bool(self._world.own.active[channel]),
+            outbound_msat=Msat(int(self._world.own.spendable_msat[direction])),
+            inbound_msat=Msat(int(self._world.own.spendable_msat[other])),
             local_policy=self.policy(direction),
             remote_policy=self.policy(other),
         )
 
     def _make_room(self) -> None:
         self._empty_logs()
-        if self._queues.counters[Count.FREE_ATTEMPTS] == 0:
+        if self._world.counters[Count.FREE_ATTEMPTS] == 0:
             self._grow_attempts()
         self._reserve_heap(8)
-        capacity = len(self._memory.sender)
-        if int(self._memory.counters[0]) + REPORT_PAIRS >= capacity:
-            self._memory = grow_mission_control(self._memory, 2 * capacity)
-            rebuild_table(self._memory)
-            self._scratch = self._scratch._replace(history_next=np.zeros(2 * capacity, np.int32))
+        capacity = len(self._world.memory.sender)
+        if int(self._world.memory.counters[0]) + REPORT_PAIRS >= capacity:
+            memory = grow_mission_control(self._world.memory, 2 * capacity)
+            rebuild_table(memory)
+            scratch = self._world.scratch._replace(history_next=np.zeros(2 * capacity, np.int32))
+            self._world = self._world._replace(memory=memory, scratch=scratch)
 
     def _empty_logs(self) -> None:
-        counters = self._queues.counters
-        finished = self._queues.finished[: counters[Count.FINISHED]]
+        world, counters = self._world, self._world.counters
+        finished = world.finished[: counters[Count.FINISHED]]
         self._payment_chunks.append(
-            FinishedPayments._make(getattr(self._payments, name)[finished] for name in FinishedPayments._fields)
+            FinishedPayments._make(world.payments[name][finished] for name in FinishedPayments._fields)
         )
         free = counters[Count.FREE_PAYMENTS]
-        self._queues.free_payments[free : free + len(finished)] = finished
+        world.free_payments[free : free + len(finished)] = finished
         counters[Count.FREE_PAYMENTS] = free + len(finished)
-        self._attempt_chunks.append(self._queues.attempt_log[: counters[Count.ATTEMPT_LOG]].copy())
-        self._route_chunks.append(self._queues.route_log[: counters[Count.ROUTE_LOG]].copy())
-        self._htlc_chunks.append(self._queues.htlc_log[: counters[Count.HTLC_LOG]].copy())
+        self._attempt_chunks.append(world.attempt_log[: counters[Count.ATTEMPT_LOG]].copy())
+        self._route_chunks.append(world.route_log[: counters[Count.ROUTE_LOG]].copy())
+        self._htlc_chunks.append(world.htlc_log[: counters[Count.HTLC_LOG]].copy())
         for count in (Count.FINISHED, Count.ATTEMPT_LOG, Count.ROUTE_LOG, Count.HTLC_LOG):
             counters[count] = 0
 
     def _reserve_heap(self, count: int) -> None:
-        used, rows = int(self._queues.counters[Count.HEAP]), len(self._queues.time_ns)
-        if used + count + 8 < rows:
-            return
-        size = max(2 * rows, used + count + 8)
-        self._queues = self._queues._replace(
-            time_ns=_grown(self._queues.time_ns, size),
-            order=_grown(self._queues.order, size),
-            item=_grown(self._queues.item, size),
-        )
+        used, rows = int(self._world.counters[Count.HEAP]), len(self._world.heap)
+        if used + count + 8 >= rows:
+            self._world = self._world._replace(heap=_grown(self._world.heap, max(2 * rows, used + count + 8)))
 
     def _reserve_payments(self, count: int) -> None:
         self._reserve_heap(count)
         self._empty_logs()
-        free, slots = int(self._queues.counters[Count.FREE_PAYMENTS]), len(self._payments.sender)
+        world = self._world
+        free, slots = int(world.counters[Count.FREE_PAYMENTS]), len(world.payments)
         if free >= count:
             return
         size = max(2 * slots, slots + count - free)
-        self._payments = Payments._make(_grown(column, size) for column in self._payments)
-        self._queues = _with_free_slots(self._queues, "free_payments", Count.FREE_PAYMENTS, slots, size)
+        self._world = world._replace(
+            payments=_grown(world.payments, size),
+            free_payments=_with_free(world.free_payments, world.counters, Count.FREE_PAYMENTS, slots, size),
+        )
 
     def _grow_attempts(self) -> None:
-        slots = len(self._attempts.hops)
-        self._attempts = Attempts._make(_grown(column, 2 * slots) for column in self._attempts)
-        self._queues = _with_free_slots(self._queues, "free_attempts", Count.FREE_ATTEMPTS, slots, 2 * slots)
+        world = self._world
+        slots = len(world.attempts)
+        self._world = world._replace(
+            attempts=_grown(world.attempts, 2 * slots),
+            routes=type(world.routes)._make(_grown(column, 2 * slots) for column in world.routes),
+            htlc_id=_grown(world.htlc_id, 2 * slots),
+            free_attempts=_with_free(world.free_attempts, world.counters, Count.FREE_ATTEMPTS, slots, 2 * slots),
+        )
 
 
-def _grown(column: NDArray[Any], size: int) -> NDArray[Any]:
-    grown = np.zeros((size, *column.shape[1:]), column.dtype)
-    grown[: len(column)] = column
+def _parameters(config: EngineConfig) -> Parameters:
+    return Parameters(
+        seed=np.uint64(config.seed),
+        start_ns=config.start_ns,
+        start_height=config.start_height,
+        commit_feerate_sat_per_kw=config.commit_feerate_sat_per_kw,
+        hop_delay_median_ns=config.hop_delay_median_ms * NS_PER_MS,
+        hop_delay_sigma=config.hop_delay_sigma,
+        timeout_ns=config.payment_timeout_ns,
+        retry_delay_ns=config.retry_delay_ns,
+        final_delta_blocks=DEFAULT_FINAL_CLTV_BLOCKS + BLOCK_PADDING,
+        cltv_limit_blocks=DEFAULT_CLTV_LIMIT_BLOCKS,
+    )
+
+
+def _grown(rows: NDArray[Any], size: int) -> NDArray[Any]:
+    grown = np.zeros((size, *rows.shape[1:]), rows.dtype)
+    grown[: len(rows)] = rows
     return grown
 
 
-def _with_free_slots(queues: Queues, field: str, count: Count, slots: int, size: int) -> Queues:
-    free = np.zeros(size, np.int32)
-    left = int(queues.counters[count])
-    added = size - slots
-    free[:added] = np.arange(size - 1, slots - 1, -1)
-    free[added : added + left] = getattr(queues, field)[:left]
-    queues.counters[count] = left + added
-    replaced: dict[str, Any] = {field: free}
-    return queues._replace(**replaced)
+def _with_free(
+    free_slots: NDArray[np.int32], counters: NDArray[np.int64], count: Count, slots: int, size: int
+) -> NDArray[np.int32]:
+    """Return the list of free slots after a pool has grown from `slots` to `size`, the new ones first."""
+    left, added = int(counters[count]), size - slots
+    grown = np.zeros(size, np.int32)
+    grown[:added] = np.arange(size - 1, slots - 1, -1)
+    grown[added : added + left] = free_slots[:left]
+    counters[count] = left + added
+    return grown

@@ -14,7 +14,22 @@ from numpy.typing import NDArray
 from lightninglens.core.channels import MAX_HTLC_SLOTS
 from lightninglens.core.graph import NetworkGraph, PolicyColumns
 from lightninglens.core.units import MSAT_PER_SAT, NS_PER_MS, NS_PER_SECOND
-from lightninglens.routing.state import MAX_HOPS, OwnChannels, build_own_channels, record_type
+from lightninglens.routing.state import (
+    MAX_HOPS,
+    REPORT_PAIRS,
+    Estimator,
+    MissionControl,
+    OwnChannels,
+    RouteColumns,
+    Scratch,
+    View,
+    build_own_channels,
+    build_view,
+    make_mission_control,
+    make_routes,
+    make_scratch,
+    record_type,
+)
 
 DUST_LIMIT_MSAT = 354_000
 """LND's dust limit for HTLC outputs (P2WSH); a smaller HTLC adds no weight."""
@@ -32,7 +47,7 @@ class EventKind(IntEnum):
 
 
 class Count(IntEnum):
-    """Places in `Queues.counters`."""
+    """Places in `World.counters`."""
 
     HEAP = 0
     SEQUENCE = 1
@@ -94,52 +109,51 @@ class Parameters(NamedTuple):
     cltv_limit_blocks: int
 
 
-class Payments(NamedTuple):
-    """Payments that are not over, one slot each."""
+PAYMENT = record_type(
+    [
+        ("payment_id", np.int64),
+        ("amount_msat", np.int64),
+        ("fee_limit_msat", np.int64),
+        ("start_ns", np.int64),
+        ("end_ns", np.int64),
+        ("fee_msat", np.int64),
+        ("sender_before_msat", np.int64),
+        ("sender_after_msat", np.int64),
+        ("receiver_before_msat", np.int64),
+        ("receiver_after_msat", np.int64),
+        ("first_before_msat", np.int64),
+        ("first_after_msat", np.int64),
+        ("sender", np.int32),
+        ("receiver", np.int32),
+        ("outgoing", np.int32),
+        ("last_hop", np.int32),
+        ("tag", np.int32),
+        ("attempts", np.int32),
+        ("hops", np.int32),
+        ("failure_direction", np.int32),
+        ("first_direction", np.int32),
+        ("failure_code", np.int16),
+        ("failure_detail", np.int16),
+        ("kind", np.int8),
+        ("outcome", np.int8),
+    ]
+)
+"""A payment that is not over. `first_direction` is the sender's own channel that the last attempt left by, or -1."""
 
-    payment_id: NDArray[np.int64]
-    kind: NDArray[np.int8]
-    tag: NDArray[np.int32]
-    sender: NDArray[np.int32]
-    receiver: NDArray[np.int32]
-    amount_msat: NDArray[np.int64]
-    fee_limit_msat: NDArray[np.int64]
-    outgoing: NDArray[np.int32]
-    last_hop: NDArray[np.int32]
-    start_ns: NDArray[np.int64]
-    end_ns: NDArray[np.int64]
-    outcome: NDArray[np.int8]
-    attempts: NDArray[np.int32]
-    fee_msat: NDArray[np.int64]
-    hops: NDArray[np.int32]
-    failure_code: NDArray[np.int16]
-    failure_detail: NDArray[np.int16]
-    failure_direction: NDArray[np.int32]
-    sender_before_msat: NDArray[np.int64]
-    sender_after_msat: NDArray[np.int64]
-    receiver_before_msat: NDArray[np.int64]
-    receiver_after_msat: NDArray[np.int64]
-    first_direction: NDArray[np.int32]
-    """The sender's own channel that the last attempt left by, -1 when there was none."""
-    first_before_msat: NDArray[np.int64]
-    first_after_msat: NDArray[np.int64]
+ATTEMPT = record_type(
+    [
+        ("start_ns", np.int64),
+        ("payment", np.int32),
+        ("failed_index", np.int32),
+        ("failed_direction", np.int32),
+        ("code", np.int16),
+        ("detail", np.int16),
+    ]
+)
+"""An attempt in flight; its route and the ids of its HTLCs stand in the same row of `routes` and `htlc_id`."""
 
-
-class Attempts(NamedTuple):
-    """Attempts in flight, one slot each; the first four are the route (`RouteColumns`)."""
-
-    direction: NDArray[np.int32]
-    amount_msat: NDArray[np.int64]
-    cltv_blocks: NDArray[np.int32]
-    hops: NDArray[np.int32]
-    htlc_id: NDArray[np.int64]
-    payment: NDArray[np.int32]
-    start_ns: NDArray[np.int64]
-    code: NDArray[np.int16]
-    detail: NDArray[np.int16]
-    failed_index: NDArray[np.int32]
-    failed_direction: NDArray[np.int32]
-
+EVENT = record_type([("time_ns", np.int64), ("order", np.int64), ("item", np.int64)])
+"""A scheduled event: order is priority << 56 | sequence, item is kind << 48 | slot << 8 | hop."""
 
 ATTEMPT_ROW = record_type(
     [
@@ -177,14 +191,25 @@ HTLC_ROW = record_type(
 )
 
 
-class Queues(NamedTuple):
-    """The event heap, free slots, and the logs that Python empties."""
+class World(NamedTuple):
+    """Everything that the event loop works on."""
 
-    time_ns: NDArray[np.int64]
-    order: NDArray[np.int64]
-    """Priority << 56 | sequence."""
-    item: NDArray[np.int64]
-    """Kind << 48 | slot << 8 | hop."""
+    network: Network
+    own: OwnChannels
+    enforced: Enforced
+    gossip: View
+    memory: MissionControl
+    scratch: Scratch
+    estimator: Estimator
+    parameters: Parameters
+    payments: NDArray[np.void]
+    """Rows of PAYMENT."""
+    attempts: NDArray[np.void]
+    """Rows of ATTEMPT."""
+    routes: RouteColumns
+    htlc_id: NDArray[np.int64]
+    heap: NDArray[np.void]
+    """Rows of EVENT."""
     free_payments: NDArray[np.int32]
     free_attempts: NDArray[np.int32]
     finished: NDArray[np.int32]
@@ -192,9 +217,18 @@ class Queues(NamedTuple):
     route_log: NDArray[np.int32]
     htlc_log: NDArray[np.void]
     counters: NDArray[np.int64]
+    """By `Count`."""
+    nodes: NDArray[np.int64]
+    """Working memory for the nodes of one route."""
+    pairs: NDArray[np.int64]
+    """Working memory for what one result says of pairs."""
 
 
 LOG_ROWS = 8192
+FIRST_PAYMENTS = 256
+FIRST_ATTEMPTS = 64
+FIRST_EVENTS = 1024
+FIRST_PAIRS = 4096
 
 
 def make_network(
@@ -226,45 +260,42 @@ def make_enforced(policies: PolicyColumns) -> Enforced:
     return Enforced(*(getattr(policies, name).astype(np.int64).copy() for name in Enforced._fields))
 
 
-def make_payments(capacity: int) -> Payments:
-    """Return empty payment slots."""
-    hints = Payments.__annotations__
-    return Payments(*(np.zeros(capacity, _scalar(hints[name])) for name in Payments._fields))
-
-
-def make_attempts(capacity: int) -> Attempts:
-    """Return empty attempt slots."""
-    hints = Attempts.__annotations__
-    wide = {"direction", "amount_msat", "cltv_blocks", "htlc_id"}
-    return Attempts(
-        *(
-            np.zeros((capacity, MAX_HOPS) if name in wide else capacity, _scalar(hints[name]))
-            for name in Attempts._fields
-        )
-    )
-
-
-def _scalar(hint: object) -> np.dtype[np.generic]:
-    """Return the element type of an `NDArray[...]` annotation."""
-    return np.dtype(hint.__args__[1].__args__[0])  # type: ignore[attr-defined]
-
-
-def make_queues(payment_slots: int, attempt_slots: int, heap_rows: int) -> Queues:
-    """Return an empty heap and logs, with every slot free."""
+def make_world(
+    graph: NetworkGraph,
+    balance_msat: NDArray[np.int64],
+    opener_side: NDArray[np.int8],
+    estimator: Estimator,
+    parameters: Parameters,
+) -> World:
+    """Return a network at rest, with few slots of everything; what is too small grows."""
+    network, own = make_network(graph, balance_msat, opener_side)
     counters = np.zeros(len(Count), np.int64)
-    counters[Count.FREE_PAYMENTS] = payment_slots
-    counters[Count.FREE_ATTEMPTS] = attempt_slots
-    return Queues(
-        time_ns=np.zeros(heap_rows, np.int64),
-        order=np.zeros(heap_rows, np.int64),
-        item=np.zeros(heap_rows, np.int64),
-        free_payments=np.arange(payment_slots, dtype=np.int32)[::-1].copy(),
-        free_attempts=np.arange(attempt_slots, dtype=np.int32)[::-1].copy(),
+    counters[Count.FREE_PAYMENTS] = FIRST_PAYMENTS
+    counters[Count.FREE_ATTEMPTS] = FIRST_ATTEMPTS
+    counters[Count.NOW_NS] = parameters.start_ns
+    return World(
+        network=network,
+        own=own,
+        enforced=make_enforced(graph.policies),
+        gossip=build_view(graph, graph.policies),
+        memory=make_mission_control(graph.node_count, FIRST_PAIRS),
+        scratch=make_scratch(graph.node_count, FIRST_PAIRS),
+        estimator=estimator,
+        parameters=parameters,
+        payments=np.zeros(FIRST_PAYMENTS, PAYMENT),
+        attempts=np.zeros(FIRST_ATTEMPTS, ATTEMPT),
+        routes=make_routes(FIRST_ATTEMPTS),
+        htlc_id=np.zeros((FIRST_ATTEMPTS, MAX_HOPS), np.int64),
+        heap=np.zeros(FIRST_EVENTS, EVENT),
+        free_payments=np.arange(FIRST_PAYMENTS, dtype=np.int32)[::-1].copy(),
+        free_attempts=np.arange(FIRST_ATTEMPTS, dtype=np.int32)[::-1].copy(),
         finished=np.zeros(LOG_ROWS, np.int32),
         attempt_log=np.zeros(LOG_ROWS, ATTEMPT_ROW),
         route_log=np.zeros(LOG_ROWS * 8, np.int32),
         htlc_log=np.zeros(LOG_ROWS, HTLC_ROW),
         counters=counters,
+        nodes=np.zeros(MAX_HOPS + 1, np.int64),
+        pairs=np.zeros((REPORT_PAIRS, 4), np.int64),
     )
 
 

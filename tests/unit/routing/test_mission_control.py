@@ -8,7 +8,13 @@ from tests.reference import mission_control as twin
 
 from lightninglens.core.htlc import FailureCode
 from lightninglens.routing import _probability, _results
-from lightninglens.routing.state import Estimator, MissionControl, grow_mission_control, make_mission_control
+from lightninglens.routing.state import (
+    REPORT_PAIRS,
+    Estimator,
+    MissionControl,
+    grow_mission_control,
+    make_mission_control,
+)
 
 pytestmark = pytest.mark.kernel
 
@@ -20,7 +26,7 @@ def test_results_in_any_order_equal_the_twin() -> None:
     """Routes with loops, all codes, all reporters, times close and far: the same memory after each."""
     draw = random.Random(3)
     memory, estimator = make_mission_control(NODES), Estimator()
-    pairs = np.zeros((_results.REPORT_PAIRS, 4), np.int64)
+    pairs = np.zeros((REPORT_PAIRS, 4), np.int64)
     senders = {sender: twin.MissionControl(sender) for sender in range(2)}
     now = 10**18
     for _ in range(3_000):

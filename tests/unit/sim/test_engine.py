@@ -113,7 +113,7 @@ def test_memory_of_senders_grows_while_running() -> None:
     graph = build_graph(leaves + 1, [(0, leaf, 1_000_000) for leaf in range(1, leaves + 1)])
     balances = np.full(2 * leaves, 500_000_000, np.int64)
     engine = Engine(graph, balance_msat=balances, opener_side=np.zeros(leaves, np.int8), config=EngineConfig())
-    engine._memory = make_mission_control(graph.node_count, 64)
+    engine._world = engine._world._replace(memory=make_mission_control(graph.node_count, 64))
     payments = requests(count=leaves)._replace(
         sender=np.arange(1, leaves + 1, dtype=np.int32),
         receiver=np.roll(np.arange(1, leaves + 1, dtype=np.int32), 1),
@@ -121,7 +121,7 @@ def test_memory_of_senders_grows_while_running() -> None:
     engine.submit(payments)
     engine.run_until(FOREVER_NS)
     assert (engine.harvest().payments.outcome == HtlcOutcome.SUCCEEDED).all()
-    assert int(engine._memory.counters[0]) == 2 * leaves
+    assert int(engine._world.memory.counters[0]) == 2 * leaves
 
 
 def test_time_and_blocks() -> None:

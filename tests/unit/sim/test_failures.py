@@ -17,7 +17,7 @@ from lightninglens.core.htlc import (
 )
 from lightninglens.core.units import Msat
 from lightninglens.routing.state import build_own_channels
-from lightninglens.sim import _events
+from lightninglens.sim import _forwarding
 from lightninglens.sim.engine import FOREVER_NS, Engine, EngineConfig, Harvest, PaymentRequests
 from lightninglens.sim.state import make_enforced
 
@@ -150,7 +150,7 @@ def test_exceeds_maximum() -> None:
     harvest = pay(engine, (A, C))
     (event,) = events(harvest, HtlcEventKind.LINK_FAIL)
     assert_link_fail(event, FailureCode.TEMPORARY_CHANNEL_FAILURE, FailureDetail.HTLC_EXCEEDS_MAX)
-    assert engine._view.edges["max_htlc_msat"][engine._view.position[B_TO_C]] == AMOUNT - 1
+    assert engine._world.gossip.edges["max_htlc_msat"][engine._world.gossip.position[B_TO_C]] == AMOUNT - 1
 
 
 @pytest.mark.parametrize(
@@ -220,7 +220,7 @@ def test_slots_full() -> None:
     """The HTLC that finds no slot comes back through the mailbox: a receive without amounts, as LND has it."""
     d = 3
     engine = make_engine([*LINE, (B, d, 1_000_000)], nodes=4, local_share=0.5)
-    engine._own = engine._own._replace(max_htlcs=1)
+    engine._world = engine._world._replace(own=engine._world.own._replace(max_htlcs=1))
     harvest = pay(engine, (A, C), (d, C), amount_msat=1_000_000)
     (event,) = events(harvest, HtlcEventKind.LINK_FAIL)
     assert event["incoming_direction"] in (A_TO_B, 5)
@@ -242,7 +242,7 @@ def test_slots_full() -> None:
 def test_senders_own_slots() -> None:
     """A sender does not even search over a channel whose slots are full."""
     engine = make_engine()
-    engine._own = engine._own._replace(max_htlcs=1)
+    engine._world = engine._world._replace(own=engine._world.own._replace(max_htlcs=1))
     harvest = pay(engine, (A, C), (A, C), amount_msat=1_000_000)
     assert sorted(harvest.payments.outcome.tolist()) == [HtlcOutcome.SUCCEEDED, HtlcOutcome.INSUFFICIENT_BALANCE]
 
@@ -292,7 +292,7 @@ def test_expiry_too_far(cltv_in: int, cltv_out: int) -> None:
     graph = build_graph(3, LINE)
     own = build_own_channels(graph, 483)
     own.spendable_msat[:] = AMOUNT
-    code, detail = _events.check_forward(
+    code, detail = _forwarding.check_forward(
         own, make_enforced(graph.policies), A_TO_B, B_TO_C, AMOUNT + FEE, AMOUNT, cltv_in, cltv_out, 800_000
     )
     assert (code, detail) == (FailureCode.EXPIRY_TOO_FAR, FailureDetail.NO_DETAIL)
@@ -301,7 +301,7 @@ def test_expiry_too_far(cltv_in: int, cltv_out: int) -> None:
 def test_other_channel_to_the_same_peer_serves() -> None:
     """Non-strict forwarding: what is asked for is too small, its twin carries the payment."""
     engine = make_engine([*LINE, (B, C, 1_000_000)])
-    engine._own.active[1] = False
+    engine._world.own.active[1] = False
     harvest = pay(engine, (A, C))
     assert harvest.payments.outcome.tolist() == [HtlcOutcome.SUCCEEDED]
     assert harvest.routes.tolist() == [A_TO_B, 4]
@@ -313,10 +313,10 @@ def test_gossip_arrives_after_its_delay() -> None:
     policy = replace(plain_policy(), base_fee_msat=Msat(2_000))
     engine.set_policy(B_TO_C, policy, spread_ns=30 * 10**9)
     engine.run_until(29 * 10**9)
-    edge = engine._view.position[B_TO_C]
-    assert engine._view.edges["base_fee_msat"][edge] == 1_000
+    edge = engine._world.gossip.position[B_TO_C]
+    assert engine._world.gossip.edges["base_fee_msat"][edge] == 1_000
     engine.run_until(30 * 10**9)
-    assert engine._view.edges["base_fee_msat"][edge] == 2_000
+    assert engine._world.gossip.edges["base_fee_msat"][edge] == 2_000
     harvest = pay(engine, (A, C))
     assert attempts(harvest) == [(FailureCode.NONE, 0)]
     assert harvest.payments.fee_msat.tolist() == [FEE + 1_000]
