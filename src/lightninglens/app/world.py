@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lightninglens.core.graph import NetworkGraph
+from lightninglens.core.graph import NetworkGraph, unique_names
 from lightninglens.core.units import MSAT_PER_SAT, NS_PER_SECOND
 from lightninglens.sim.balances import BalanceModel, draw_openers, initial_balances
 from lightninglens.sim.demand import DemandModel, UniformDemand, draw_intents, to_requests
@@ -68,19 +68,8 @@ def build_from_graph(graph: NetworkGraph, name: str, options: WorldOptions) -> W
     """Return a world on any graph; openers and balances, which no public graph tells, are drawn."""
     opener_side = draw_openers(graph, seed=options.seed)
     demand = UniformDemand() if options.demand == "uniform" else DemandModel()
-    names = unique_names(graph)
+    names = unique_names(graph.node_ids, graph.aliases)
     return _world(name, graph, names, opener_side, BalanceModel.UNIFORM, demand, options.seed)
-
-
-def unique_names(graph: NetworkGraph) -> tuple[str, ...]:
-    """Return each node's alias where nobody else has it, else its id."""
-    counts: dict[str, int] = {}
-    for alias in graph.aliases:
-        counts[alias] = counts.get(alias, 0) + 1
-    return tuple(
-        alias if alias and counts[alias] == 1 else str(node_id)
-        for alias, node_id in zip(graph.aliases, graph.node_ids, strict=True)
-    )
 
 
 def _world(

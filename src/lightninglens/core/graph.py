@@ -5,6 +5,7 @@ policy, side 1 is node2 -> node1 with node2's; node1 is the lesser public key,
 as in LND's `describegraph`.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -91,6 +92,15 @@ class PolicyColumns:
     def copy(self) -> "PolicyColumns":
         """Return an independent copy."""
         return PolicyColumns(**{name: getattr(self, name).copy() for name in self.__slots__})
+
+
+def unique_names(node_ids: Sequence[NodeId], aliases: Sequence[str]) -> tuple[str, ...]:
+    """Return what to call each node: its alias if it can be printed and no other has it, else its id."""
+    counts = Counter(aliases)
+    return tuple(
+        alias if alias.strip() and alias.isprintable() and counts[alias] == 1 else str(node_id)
+        for node_id, alias in zip(node_ids, aliases, strict=True)
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from lightninglens.core.channels import ChannelPolicy
-from lightninglens.core.graph import NetworkGraph, PolicyColumns
-from lightninglens.core.ids import ChannelId, derive_node_id
+from lightninglens.core.graph import NetworkGraph, PolicyColumns, unique_names
+from lightninglens.core.ids import ChannelId, NodeId, derive_node_id
 from lightninglens.core.units import Blocks, Msat, Ppm
 
 POLICY = ChannelPolicy(
@@ -64,3 +64,9 @@ def test_ids_are_looked_up_at_the_edge(graph: NetworkGraph) -> None:
     assert graph.channel_id(1) == 2**64 - 1
     with pytest.raises(KeyError):
         graph.node_index(derive_node_id(1, "z"))
+
+
+def test_a_node_is_called_by_an_alias_that_is_its_own() -> None:
+    ids = [NodeId(f"02{row:064x}") for row in range(5)]
+    names = unique_names(ids, ["alice", "twin", "twin", " ", "bell\x07"])
+    assert names == ("alice", *ids[1:])

@@ -13,6 +13,8 @@ from lightninglens.storage.files import runs
 from lightninglens.storage.files.codec import MAX_JSON_BYTES, from_json, read_record
 from lightninglens.storage.files.tables import ATTEMPTS, NODES, TABLES, Table, read_table, write_table
 
+Columns = dict[str, np.ndarray | pl.Series]
+
 
 def nodes_table(path: Path) -> Path:
     names = pl.Series(["a", "b"])
@@ -27,7 +29,7 @@ def test_a_table_comes_back_as_it_was_written(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.format)
 def test_an_empty_table_has_its_columns(table: Table, tmp_path: Path) -> None:
-    columns = {column.name: pl.Series([], dtype=column.dtype) for column in table.columns}
+    columns: Columns = {column.name: pl.Series([], dtype=column.dtype) for column in table.columns}
     assert write_table(table, columns, tmp_path / "empty.parquet") == 0
     assert read_table(table, tmp_path / "empty.parquet").schema == table.schema
 

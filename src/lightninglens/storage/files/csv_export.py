@@ -16,8 +16,9 @@ from typing import Any
 
 import polars as pl
 
+from lightninglens.core.graph import unique_names
 from lightninglens.core.htlc import HtlcOutcome
-from lightninglens.core.ids import ChannelId
+from lightninglens.core.ids import ChannelId, NodeId
 from lightninglens.core.units import MSAT_PER_SAT, NS_PER_MS, NS_PER_SECOND
 from lightninglens.storage.files.atomic import atomic_writer
 from lightninglens.storage.files.runs import Manifest, read_manifest, read_run_table
@@ -95,13 +96,8 @@ def _safe(text: str) -> str:
 
 
 def _names(nodes: pl.DataFrame) -> dict[str, str]:
-    """Return what to call each node: its alias where it has one that no other has, else its id."""
-    counts = nodes["alias"].value_counts()
-    once = set(counts.filter(pl.col("count") == 1)["alias"])
-    return {
-        node: _safe(alias) if alias.isprintable() and alias.strip() and alias in once else node
-        for node, alias in nodes.select("node_id", "alias").iter_rows()
-    }
+    ids = [NodeId(node) for node in nodes["node_id"]]
+    return dict(zip(ids, map(_safe, unique_names(ids, nodes["alias"].to_list())), strict=True))
 
 
 def _payment_rows(
