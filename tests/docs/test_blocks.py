@@ -87,6 +87,7 @@ def end(process: subprocess.Popen[bytes]) -> None:
 PAGES = [page for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))) if blocks(page.read_text())]
 
 
+@pytest.mark.promise("A1.11")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_a_page_does_what_it_says(page: Path, tmp_path: Path) -> None:
     run_page(page.read_text(), tmp_path)

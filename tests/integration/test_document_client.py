@@ -46,7 +46,9 @@ class DocumentClient:
 
 @pytest.mark.asyncio
 @pytest.mark.promise("A1.3")
+@pytest.mark.promise("A0.31")
 @pytest.mark.promise("A1.4")
+@pytest.mark.promise("A1.4a")
 @pytest.mark.promise("A1.5")
 @pytest.mark.promise("A1.7")
 @pytest.mark.promise("A1.8")

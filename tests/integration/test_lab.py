@@ -66,6 +66,7 @@ async def events_of(running: Any) -> list[Event]:
 
 
 @pytest.mark.asyncio
+@pytest.mark.promise("A1.14c")
 @pytest.mark.promise("A1.15")
 @pytest.mark.parametrize("period_s", [0.0, 60.0])
 async def test_zero_turns_periodic_jobs_off(start: Any, period_s: float) -> None:

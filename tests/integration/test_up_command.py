@@ -88,6 +88,8 @@ END_LIMIT_S = 20.0
 @pytest.mark.promise("A0.11")
 @pytest.mark.promise("A0.12a")
 @pytest.mark.promise("A0.28")
+@pytest.mark.promise("A1.10")
+@pytest.mark.promise("A1.14b")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_says_where_it_is_and_ends_cleanly(tmp_path: Path, labs: list[Lab], number: int) -> None:
     lab = Lab(tmp_path / "data", "--speed", "200", "--baseline-every", "60")

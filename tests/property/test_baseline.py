@@ -109,6 +109,7 @@ def fresh(*channels: ChannelState) -> LiquidityView:
     return LiquidityView(nodes=(NodeView(node_id=IDS["lnd-alice"], name="lnd-alice", channels=channels),))
 
 
+@pytest.mark.promise("A1.13a")
 def test_a_freshly_opened_network_is_spread_with_the_reason_in_words() -> None:
     view = fresh(state(1, "lnd-bob", 996_530_000, 0), state(2, "lnd-eve", 0, 996_530_000))
     (change,) = baseline.decide(view, UnixNs(1)).changes

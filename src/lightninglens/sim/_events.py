@@ -280,10 +280,10 @@ def run(world: Any, until_ns: Any, most_events: Any) -> Any:
         if not _has_room(world):
             return NEEDS_ROOM
         now = world.heap[0].time_ns
-        item = take(world.heap, counters)
-        kind = item >> 48
-        slot = np.int32(item >> 8 & 0xFFFFFFFF)
-        hop = np.int64(item & 0xFF)
+        task = take(world.heap, counters)
+        kind = task >> 48
+        slot = np.int32(task >> 8 & 0xFFFFFFFF)
+        hop = np.int64(task & 0xFF)
         done += 1
         counters[_EVENTS] += 1
         counters[_NOW] = now

@@ -25,7 +25,7 @@ def _swap(heap: Any, first: Any, second: Any) -> None:
     a, b = heap[first], heap[second]
     a.time_ns, b.time_ns = b.time_ns, a.time_ns
     a.order, b.order = b.order, a.order
-    a.item, b.item = b.item, a.item
+    a.task, b.task = b.task, a.task
 
 
 @kernel
@@ -37,7 +37,7 @@ def schedule(heap: Any, counters: Any, time_ns: Any, kind: Any, slot: Any, hop: 
     event = heap[row]
     event.time_ns = time_ns
     event.order = np.int64(kind) << 56 | counters[_SEQUENCE]
-    event.item = np.int64(kind) << 48 | np.int64(slot) << 8 | np.int64(hop)
+    event.task = np.int64(kind) << 48 | np.int64(slot) << 8 | np.int64(hop)
     while row > 0:
         parent = (row - 1) // 2
         if not _earlier(heap, row, parent):
@@ -55,8 +55,8 @@ def schedule_starts(heap: Any, counters: Any, start_ns: Any, slots: Any) -> None
 
 @kernel
 def take(heap: Any, counters: Any) -> Any:
-    """Remove the first event and return its item: kind << 48 | slot << 8 | hop."""
-    item = heap[0].item
+    """Remove the first event and return its task: kind << 48 | slot << 8 | hop."""
+    task = heap[0].task
     counters[_HEAP] -= 1
     size = counters[_HEAP]
     _swap(heap, 0, size)
@@ -71,4 +71,4 @@ def take(heap: Any, counters: Any) -> Any:
             break
         _swap(heap, row, child)
         row = child
-    return item
+    return task

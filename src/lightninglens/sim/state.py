@@ -152,8 +152,8 @@ ATTEMPT = record_type(
 )
 """An attempt in flight; its route and the ids of its HTLCs stand in the same row of `routes` and `htlc_id`."""
 
-EVENT = record_type([("time_ns", np.int64), ("order", np.int64), ("item", np.int64)])
-"""A scheduled event: order is priority << 56 | sequence, item is kind << 48 | slot << 8 | hop."""
+EVENT = record_type([("time_ns", np.int64), ("order", np.int64), ("task", np.int64)])
+"""A scheduled event: order is priority << 56 | sequence, task is kind << 48 | slot << 8 | hop."""
 
 ATTEMPT_ROW = record_type(
     [

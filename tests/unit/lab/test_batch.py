@@ -96,6 +96,13 @@ def test_all_fifteen_purposes_occur(run: Path) -> None:
     assert set(table(run, "payments")["description"]) == set(DESCRIPTIONS)
 
 
+@pytest.mark.promise("A1.18a")
+def test_payments_travel_over_several_hops_and_pay_for_it(run: Path) -> None:
+    far = table(run, "payments").filter((pl.col("outcome") == "SUCCEEDED") & (pl.col("hops") > 1))
+    assert far.height > 20
+    assert (far["fee_msat"] > 0).all()
+
+
 def test_attempts_add_up_to_the_payments(run: Path) -> None:
     payments, attempts = table(run, "payments"), table(run, "attempts")
     counted = attempts.group_by("payment_id").len().sort("payment_id")
@@ -174,7 +181,7 @@ def test_a_name_cannot_break_out_of_the_report(tmp_path: Path) -> None:
     assert "<script" not in write_report(tmp_path / "run").read_text()
 
 
-@pytest.mark.promise("A1.14")
+@pytest.mark.promise("A1.14a")
 def test_the_documents_csv_has_its_17_columns_filled(run: Path, tmp_path: Path) -> None:
     rows = export_csv(run, tmp_path / "payments.csv")
     frame = pl.read_csv(tmp_path / "payments.csv", infer_schema_length=None)

@@ -24,7 +24,7 @@ def test_both_sides_add_up_to_the_capacity(graph: NetworkGraph, model: BalanceMo
     assert (gross >= 0).all()
 
 
-@pytest.mark.promise("A1.7")
+@pytest.mark.promise("A1.7a")
 def test_local_and_remote_leave_out_commitment_fee_and_anchors(graph: NetworkGraph) -> None:
     opener = draw_openers(graph, seed=3)
     gross = initial_balances(graph, opener, model=BalanceModel.BALANCED, seed=3, commit_feerate_sat_per_kw=FEERATE)
