@@ -20,6 +20,7 @@ from lightninglens.app.api.security import TOKEN_FILE, Token
 from lightninglens.app.api.stream import LiveStream
 from lightninglens.app.bus import Bus
 from lightninglens.app.feed import FeedOptions, FeedServer
+from lightninglens.app.kernels import compile_apart
 from lightninglens.app.lab import Lab, LabOptions
 from lightninglens.app.rebalancing import Rebalancing
 from lightninglens.app.recorder import Recorder
@@ -149,6 +150,7 @@ class Service:
 
     async def _run_lab(self, journal: Journal, stream: LiveStream, group: asyncio.TaskGroup) -> None:
         """Build the world and run it, with those who listen to it, to its end."""
+        await compile_apart()
         world = await _in_daemon_thread(self._build)
         lab = Lab(world, SimulatedWorld(world.engine), self.options.lab, self.bus)
         rebalancing = self._rebalancing(lab, journal)

@@ -40,6 +40,11 @@ if _settings.DISABLE_JIT:
     np.seterr(over="ignore")  # hashes wrap around on purpose; machine code does so without a warning
 
 
+def is_cached() -> bool:
+    """Say whether the event loop, the largest kernel, has been compiled for this version."""
+    return any(Path(_settings.CACHE_DIR).rglob("_events.run-*.nbi"))
+
+
 def kernel(function: _F) -> _F:
     """Compile a function of arrays and scalars; it takes no objects and raises nothing."""
     return cast("_F", nb.njit(cache=True, error_model="numpy", nogil=True)(function))

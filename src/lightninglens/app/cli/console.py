@@ -15,7 +15,7 @@ from rich.table import Table
 from lightninglens.app.events import Alert, Event, RebalanceDone, Stats, WorldAdvanced
 from lightninglens.app.runtime import Service, ServiceOptions
 from lightninglens.app.world import World
-from lightninglens.core.jit import cache_directory
+from lightninglens.core.jit import is_cached
 from lightninglens.core.units import MSAT_PER_SAT
 
 _PROGRESS_S = 5.0
@@ -98,7 +98,7 @@ class _Screen:
             self._warming_up.cancel()
 
     async def _show_warm_up(self) -> None:
-        if not any(cache_directory().rglob("_events.run-*.nbi")):
+        if not is_cached():
             self.say("compiling the simulator for this machine; only the first start takes this long, up to a minute")
         while True:
             await asyncio.sleep(_PROGRESS_S)
