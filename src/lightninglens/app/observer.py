@@ -13,7 +13,7 @@ from lightninglens.core.channels import ChannelPolicy
 from lightninglens.core.htlc import FailureCode, FailureDetail, HtlcOutcome
 from lightninglens.core.units import NS_PER_MS
 from lightninglens.sim.demand import DESCRIPTIONS
-from lightninglens.sim.engine import REBALANCE, Engine, FinishedPayments, Harvest
+from lightninglens.sim.engine import Engine, FinishedPayments, Harvest, PaymentKind
 
 KEPT_PAYMENTS = 1_000
 REBALANCE_DESCRIPTION = "Circular rebalance"
@@ -73,7 +73,7 @@ class Observer:
         sender, receiver = int(payments.sender[row]), int(payments.receiver[row])
         route = self._routes.pop(payment_id, np.zeros(0, np.int32)).tolist()
         outcome = HtlcOutcome(int(payments.outcome[row]))
-        is_rebalance = payments.kind[row] == REBALANCE
+        is_rebalance = payments.kind[row] == PaymentKind.REBALANCE
         start_ns = int(payments.start_ns[row])
         return Payment(
             payment_id=payment_id,

@@ -20,7 +20,7 @@ from lightninglens.core.clock import Stopwatch
 from lightninglens.core.graph import NetworkGraph
 from lightninglens.core.htlc import FailureCode, FailureDetail, HtlcEventKind, HtlcEventType, HtlcOutcome
 from lightninglens.sim.demand import DESCRIPTIONS
-from lightninglens.sim.engine import REBALANCE, FinishedPayments, Harvest
+from lightninglens.sim.engine import FinishedPayments, Harvest, PaymentKind
 from lightninglens.sim.scenario import Scenario
 from lightninglens.sim.simulation import Simulation, Snapshot
 from lightninglens.storage.files import runs
@@ -207,14 +207,14 @@ def _node_columns(graph: NetworkGraph) -> dict[str, NDArray[np.generic] | pl.Ser
 
 def _payment_columns(naming: _Naming, payments: FinishedPayments) -> dict[str, NDArray[np.generic] | pl.Series]:
     purposes = pl.Series([*DESCRIPTIONS, "Circular rebalance"], dtype=pl.String)
-    tags = np.where(payments.kind == REBALANCE, len(DESCRIPTIONS), payments.tag).astype(np.uint32)
+    tags = np.where(payments.kind == PaymentKind.REBALANCE, len(DESCRIPTIONS), payments.tag).astype(np.uint32)
     columns: dict[str, NDArray[np.generic] | pl.Series] = {
         column.name: getattr(payments, column.name)
         for column in PAYMENTS.columns
         if column.name in FinishedPayments._fields
     }
     columns.update(
-        kind=pl.Series(np.where(payments.kind == REBALANCE, "rebalance", "payment"), dtype=pl.String),
+        kind=pl.Series(np.where(payments.kind == PaymentKind.REBALANCE, "rebalance", "payment"), dtype=pl.String),
         sender=naming.nodes(payments.sender),
         receiver=naming.nodes(payments.receiver),
         description=purposes.gather(tags),

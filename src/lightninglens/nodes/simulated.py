@@ -29,7 +29,7 @@ from lightninglens.core.ids import ChannelId, NodeId
 from lightninglens.core.ports import NodeInfo
 from lightninglens.core.records import RebalanceChange, RebalanceOutcome
 from lightninglens.core.units import Msat, UnixNs
-from lightninglens.sim.engine import REBALANCE, Engine, Harvest, PaymentRequests
+from lightninglens.sim.engine import Engine, Harvest, PaymentKind, PaymentRequests
 
 NO_TAG = -1
 MAX_UNREAD_EVENTS = 10_000
@@ -127,7 +127,7 @@ class SimulatedWorld:
 
     def _tell(self, harvest: Harvest) -> None:
         payments = harvest.payments
-        for row in np.flatnonzero(payments.kind == REBALANCE).tolist():
+        for row in np.flatnonzero(payments.kind == PaymentKind.REBALANCE).tolist():
             future = self._waiting.pop(int(payments.payment_id[row]), None)
             if future is not None and not future.done():
                 future.set_result(_outcome(harvest, row))
@@ -204,7 +204,7 @@ def _circular(now_ns: int, node: int, outgoing: int, last_hop: int, change: Reba
         receiver=np.array([node], np.int32),
         amount_msat=np.array([change.amount_msat], np.int64),
         fee_limit_msat=np.array([change.max_fee_msat], np.int64),
-        kind=np.array([REBALANCE], np.int8),
+        kind=np.array([PaymentKind.REBALANCE], np.int8),
         tag=np.array([NO_TAG], np.int32),
         outgoing=np.array([outgoing], np.int32),
         last_hop=np.array([last_hop], np.int32),

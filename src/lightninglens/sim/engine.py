@@ -6,6 +6,7 @@ submitted, in which order.
 """
 
 from dataclasses import dataclass, field
+from enum import IntEnum
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -37,9 +38,13 @@ from lightninglens.sim.state import (
     make_world,
 )
 
-PAYMENT = 0
-REBALANCE = 1
-"""Values of `PaymentRequests.kind`."""
+
+class PaymentKind(IntEnum):
+    """What a payment is for: `PaymentRequests.kind`."""
+
+    PAYMENT = 0
+    REBALANCE = 1
+
 
 FOREVER_NS = 2**62
 """A time after everything: running until then leaves the clock at the last event."""

@@ -12,7 +12,7 @@ from lightninglens.core.rng import Stream, normals, uniforms
 from lightninglens.core.units import MSAT_PER_SAT, NS_PER_HOUR, NS_PER_SECOND
 from lightninglens.routing.pathfinding import default_fee_limit_msat
 from lightninglens.sim.demand.model import PURPOSES, DemandModel, UniformDemand
-from lightninglens.sim.engine import PAYMENT, PaymentRequests
+from lightninglens.sim.engine import PaymentKind, PaymentRequests
 
 CELL_NS = 600 * NS_PER_SECOND
 """Rates and preferences are constant within a cell of ten minutes; each cell is drawn by itself."""
@@ -87,7 +87,7 @@ def to_requests(intents: Intents) -> PaymentRequests:
         receiver=intents.receiver,
         amount_msat=intents.amount_msat,
         fee_limit_msat=fee_limit,
-        kind=np.full(count, PAYMENT, np.int8),
+        kind=np.full(count, PaymentKind.PAYMENT, np.int8),
         tag=intents.tag,
         outgoing=np.full(count, -1, np.int32),
         last_hop=np.full(count, -1, np.int32),
