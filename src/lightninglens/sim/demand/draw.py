@@ -67,14 +67,14 @@ def first_intents(
         raise ConfigError(f"{model.payments_per_hour} payments per hour never bring one: ask for more than 0")
     if not graph.usable().any():
         raise ConfigError("nobody can pay on this graph: no channel is announced and enabled in any direction")
-    window = CELL_NS
-    while True:
-        intents = draw_intents(
-            model, graph, seed=seed, start_ns=origin_ns, end_ns=origin_ns + window, origin_ns=origin_ns
-        )
-        if len(intents.start_ns) >= count:
-            return Intents._make(column[:count] for column in intents)
-        window *= 2
+    parts: list[Intents] = []
+    drawn, start_ns, window_ns = 0, origin_ns, CELL_NS
+    while drawn < count:
+        end_ns = start_ns + window_ns
+        parts.append(draw_intents(model, graph, seed=seed, start_ns=start_ns, end_ns=end_ns, origin_ns=origin_ns))
+        drawn += len(parts[-1].start_ns)
+        start_ns, window_ns = end_ns, 2 * window_ns
+    return Intents._make(column[:count] for column in _joined(parts))
 
 
 def to_requests(intents: Intents) -> PaymentRequests:
