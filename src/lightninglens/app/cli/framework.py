@@ -8,7 +8,7 @@ import importlib
 from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -17,6 +17,9 @@ from lightninglens.core.errors import LensError
 
 if TYPE_CHECKING:
     from lightninglens.app.config import LoadedSettings
+
+LabDataDir = Annotated[Path | None, typer.Option(help="Data directory of the lab; otherwise the configured one.")]
+"""The option of commands that speak to a running lab."""
 
 CONTEXT = {"help_option_names": ["-h", "--help"]}
 

@@ -1,11 +1,10 @@
 """`lens rebalance`: ask a running lab to rebalance."""
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from lightninglens.app.cli.framework import invocation, new_app
+from lightninglens.app.cli.framework import LabDataDir, invocation, new_app
 
 app = new_app(help="Rebalance channels by circular self-payments.")
 
@@ -19,9 +18,7 @@ def rebalance() -> None:
 def baseline(
     ctx: typer.Context,
     *,
-    data_dir: Annotated[
-        Path | None, typer.Option(help="Data directory of the lab; otherwise the configured one.")
-    ] = None,
+    data_dir: LabDataDir = None,
     as_json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
 ) -> None:
     """Run the baseline rebalancer once in the running lab, and show what it moved and what that cost."""

@@ -1,12 +1,11 @@
 """`lens stop`: end a running lab."""
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from lightninglens.app.cli.framework import invocation, new_app
+from lightninglens.app.cli.framework import LabDataDir, invocation, new_app
 
 app = new_app(help="End a running lab cleanly.")
 
@@ -15,9 +14,7 @@ app = new_app(help="End a running lab cleanly.")
 def stop(
     ctx: typer.Context,
     *,
-    data_dir: Annotated[
-        Path | None, typer.Option(help="Data directory of the lab; otherwise the configured one.")
-    ] = None,
+    data_dir: LabDataDir = None,
     as_json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
 ) -> None:
     """End a running lab cleanly, and wait until it has ended (10 seconds at most)."""
