@@ -30,7 +30,6 @@ EMPTY_NETWORK = Network(name="", mode="simulated", nodes=(), channels=())
 _POLICY_VIOLATION = 1008
 _TRY_AGAIN_LATER = 1013
 _GOING_AWAY = 1001
-_MOST_REASON_BYTES = 120
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
