@@ -6,7 +6,17 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from lightninglens.app.events import Channel, Network, Node, Payment, PaymentFailure, Policy, Stats, WorldAdvanced
+from lightninglens.app.events import (
+    Attempt,
+    Channel,
+    Network,
+    Node,
+    Payment,
+    PaymentFailure,
+    Policy,
+    Stats,
+    WorldAdvanced,
+)
 from lightninglens.app.layout import positions
 from lightninglens.app.world import World
 from lightninglens.core.channels import ChannelPolicy
@@ -31,7 +41,7 @@ class Observer:
         self._speed = speed
         self._node_ids = [str(node_id) for node_id in world.graph.node_ids]
         self._channel_ids = [str(world.graph.channel_id(row)) for row in range(world.graph.channel_count)]
-        self._routes: dict[int, NDArray[np.int32]] = {}
+        self._attempts: dict[int, list[Attempt]] = {}
         self._totals = dict.fromkeys(
             ("payments", "succeeded", "volume_msat", "fees_msat", "rebalances", "rebalanced_msat", "cost_msat"), 0
         )
@@ -52,7 +62,7 @@ class Observer:
 
     def absorb(self, harvest: Harvest, engine: Engine) -> WorldAdvanced:
         """Take in what came out of the engine and return what is new."""
-        self._remember_routes(harvest)
+        self._remember_attempts(harvest)
         payments = tuple(self._payment(harvest.payments, row) for row in range(len(harvest.payments.payment_id)))
         self.payments.extend(payments)
         self._count(payments)
@@ -60,18 +70,32 @@ class Observer:
         self.stats = self._stats(engine.now_ns)
         return WorldAdvanced(payments=payments, channels=changed, stats=self.stats)
 
-    def _remember_routes(self, harvest: Harvest) -> None:
+    def _remember_attempts(self, harvest: Harvest) -> None:
         start = 0
-        for payment_id, hops in zip(
-            harvest.attempts["payment_id"].tolist(), harvest.attempts["hops"].tolist(), strict=True
-        ):
-            self._routes[payment_id] = harvest.routes[start : start + hops]
-            start += hops
+        for row in harvest.attempts:
+            end = start + int(row["hops"])
+            route, amounts_msat = harvest.routes[start:end].tolist(), harvest.route_amounts_msat[start:end].tolist()
+            self._attempts.setdefault(int(row["payment_id"]), []).append(self._attempt(row, route, amounts_msat))
+            start = end
+
+    def _attempt(self, row: NDArray[np.void], route: list[int], amounts_msat: list[int]) -> Attempt:
+        code, failed_direction = FailureCode(int(row["code"])), int(row["failed_direction"])
+        return Attempt(
+            started_ms=int(row["start_ns"]) // NS_PER_MS,
+            ended_ms=int(row["end_ns"]) // NS_PER_MS,
+            route_channel_ids=tuple(self._channel_ids[direction // 2] for direction in route),
+            route_node_ids=self._nodes_along(route),
+            hop_amounts_msat=tuple(amounts_msat),
+            settled=code is FailureCode.NONE,
+            failed_hop=route.index(failed_direction) if failed_direction in route else None,
+            code=code.name,
+            detail=FailureDetail(int(row["detail"])).name,
+        )
 
     def _payment(self, payments: FinishedPayments, row: int) -> Payment:
         payment_id = int(payments.payment_id[row])
         sender, receiver = int(payments.sender[row]), int(payments.receiver[row])
-        route = self._routes.pop(payment_id, np.zeros(0, np.int32)).tolist()
+        attempts = tuple(self._attempts.pop(payment_id, ()))
         outcome = HtlcOutcome(int(payments.outcome[row]))
         is_rebalance = payments.kind[row] == PaymentKind.REBALANCE
         start_ns = int(payments.start_ns[row])
@@ -90,8 +114,9 @@ class Observer:
             outcome=outcome.name,
             failure=self._failure(payments, row, outcome),
             attempts=int(payments.attempts[row]),
-            route_channel_ids=tuple(self._channel_ids[direction // 2] for direction in route),
-            route_node_ids=self._nodes_along(route),
+            route_channel_ids=attempts[-1].route_channel_ids if attempts else (),
+            route_node_ids=attempts[-1].route_node_ids if attempts else (),
+            attempt_log=attempts,
             description=REBALANCE_DESCRIPTION if is_rebalance else DESCRIPTIONS[int(payments.tag[row])],
         )
 

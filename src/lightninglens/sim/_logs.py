@@ -52,7 +52,7 @@ def log_htlc(
 
 @inlined
 def log_attempt(world: Any, slot: Any, now: Any) -> None:
-    """Write an attempt that is over, and the directions of its route."""
+    """Write an attempt that is over, and the directions and amounts of its route."""
     attempt, route = world.attempts[slot], world.routes
     payment = world.payments[attempt.payment]
     row = world.attempt_log[world.counters[_ATTEMPT_LOG]]
@@ -70,4 +70,5 @@ def log_attempt(world: Any, slot: Any, now: Any) -> None:
     row.failed_direction = attempt.failed_direction
     for hop in range(route.hops[slot]):
         world.route_log[world.counters[_ROUTE_LOG]] = route.direction[slot, hop]
+        world.route_amount_log[world.counters[_ROUTE_LOG]] = route.amount_msat[slot, hop]
         world.counters[_ROUTE_LOG] += 1

@@ -118,6 +118,8 @@ class Harvest(NamedTuple):
     """Rows of ATTEMPT_ROW; their routes follow one another in `routes`."""
     routes: NDArray[np.int32]
     """Directions, `hops` of them per attempt."""
+    route_amounts_msat: NDArray[np.int64]
+    """What was sent over each of these, with the fees of the hops after it."""
     htlc_events: NDArray[np.void]
     """Rows of HTLC_ROW, of observed nodes only."""
 
@@ -145,6 +147,7 @@ class Engine:
         self._payment_chunks: list[FinishedPayments] = []
         self._attempt_chunks: list[NDArray[np.void]] = []
         self._route_chunks: list[NDArray[np.int32]] = []
+        self._route_amount_chunks: list[NDArray[np.int64]] = []
         self._htlc_chunks: list[NDArray[np.void]] = []
         self._now_ns = config.start_ns
         _channels.refresh_all(self._world.network, self._world.own, config.commit_feerate_sat_per_kw)
@@ -248,11 +251,13 @@ class Engine:
             payments,
             np.concatenate(self._attempt_chunks),
             np.concatenate(self._route_chunks),
+            np.concatenate(self._route_amount_chunks),
             np.concatenate(self._htlc_chunks),
         )
         self._payment_chunks.clear()
         self._attempt_chunks.clear()
         self._route_chunks.clear()
+        self._route_amount_chunks.clear()
         self._htlc_chunks.clear()
         return harvest
 
@@ -368,6 +373,7 @@ class Engine:
         counters[Count.FREE_PAYMENTS] = free + len(finished)
         self._attempt_chunks.append(world.attempt_log[: counters[Count.ATTEMPT_LOG]].copy())
         self._route_chunks.append(world.route_log[: counters[Count.ROUTE_LOG]].copy())
+        self._route_amount_chunks.append(world.route_amount_log[: counters[Count.ROUTE_LOG]].copy())
         self._htlc_chunks.append(world.htlc_log[: counters[Count.HTLC_LOG]].copy())
         for count in (Count.FINISHED, Count.ATTEMPT_LOG, Count.ROUTE_LOG, Count.HTLC_LOG):
             counters[count] = 0

@@ -215,6 +215,7 @@ class World(NamedTuple):
     finished: NDArray[np.int32]
     attempt_log: NDArray[np.void]
     route_log: NDArray[np.int32]
+    route_amount_log: NDArray[np.int64]
     htlc_log: NDArray[np.void]
     counters: NDArray[np.int64]
     """By `Count`."""
@@ -292,6 +293,7 @@ def make_world(
         finished=np.zeros(LOG_ROWS, np.int32),
         attempt_log=np.zeros(LOG_ROWS, ATTEMPT_ROW),
         route_log=np.zeros(LOG_ROWS * 8, np.int32),
+        route_amount_log=np.zeros(LOG_ROWS * 8, np.int64),
         htlc_log=np.zeros(LOG_ROWS, HTLC_ROW),
         counters=counters,
         nodes=np.zeros(MAX_HOPS + 1, np.int64),

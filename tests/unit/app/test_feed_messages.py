@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from lightninglens.app.events import Channel, Network, Node, Payment, PaymentFailure
+from lightninglens.app.events import Attempt, Channel, Network, Node, Payment, PaymentFailure
 from lightninglens.app.feed import messages
 from lightninglens.control.guard import Refusal
 
@@ -57,6 +57,19 @@ PAYMENT = Payment(
     route_channel_ids=("202x1x0",),
     route_node_ids=(A, B),
     description="Coffee purchase",
+    attempt_log=(
+        Attempt(
+            started_ms=1_767_571_200_000,
+            ended_ms=1_767_571_201_250,
+            route_channel_ids=("202x1x0",),
+            route_node_ids=(A, B),
+            hop_amounts_msat=(1_000_000,),
+            settled=True,
+            failed_hop=None,
+            code="NONE",
+            detail="UNKNOWN",
+        ),
+    ),
 )
 
 

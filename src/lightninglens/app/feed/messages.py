@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from lightninglens.app.events import Channel, Network, Payment, RebalanceDone
+from lightninglens.app.events import Attempt, Channel, Network, Payment, RebalanceDone
 from lightninglens.app.rebalancing import Proposal, TrackRecord
 from lightninglens.control.guard import Refusal, RefusalCode
 from lightninglens.core.units import to_sat
@@ -67,7 +67,22 @@ def transaction_data(payment: Payment) -> Message:
         "duration_ms": payment.duration_ms,
         "failure_reason": None if payment.succeeded else (failure.code if failure else payment.outcome).lower(),
         "payment_id": payment.payment_id,
+        "attempt_log": [attempt_data(attempt) for attempt in payment.attempt_log],
         "timestamp": timestamp(payment.started_ms + payment.duration_ms),
+    }
+
+
+def attempt_data(attempt: Attempt) -> Message:
+    """Return one attempt; `failed_hop` counts channels from 0 and is null where none failed."""
+    return {
+        "channel_ids": attempt.route_channel_ids,
+        "nodes": attempt.route_node_ids,
+        "hop_amounts_msat": attempt.hop_amounts_msat,
+        "settled": attempt.settled,
+        "failed_hop": attempt.failed_hop,
+        "code": attempt.code.lower(),
+        "started": timestamp(attempt.started_ms),
+        "ended": timestamp(attempt.ended_ms),
     }
 
 

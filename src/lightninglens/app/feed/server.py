@@ -276,5 +276,5 @@ class FeedServer:
                 return self._book.snapshot(event.channels)
             case RebalanceDone():
                 return [messages.rebalance_result(event)]
-            case Alert():
+            case _:
                 return []
