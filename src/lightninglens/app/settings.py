@@ -51,6 +51,11 @@ class ServiceSettings(Section):
         description="File with the token that changes of state need, mode 0600."
         " Without it a token is kept in the data directory.",
     )
+    classic_ports: bool = Field(
+        default=False,
+        description="Whether the source documents' services answer on their ports too:"
+        " 3000, 3003, 5000, 5001, 8000, 8001, 8766, 8767 and 8768.",
+    )
 
 
 class FeedSettings(Section):

@@ -93,7 +93,7 @@ def _rebalancing(request: Request) -> Rebalancing:
     return state.rebalancing
 
 
-def _require_token(request: Request) -> None:
+def require_token(request: Request) -> None:
     """Refuse what does not carry the token, or is not JSON, which a foreign page's form could never be."""
     if not request.app.state.token.fits(request.headers.get("authorization")):
         raise Problem(
@@ -172,7 +172,7 @@ async def stats(lab: LabHere) -> Stats:
     return lab.observer.stats
 
 
-@router.post("/rebalances", dependencies=[Depends(_require_token)])
+@router.post("/rebalances", dependencies=[Depends(require_token)])
 async def rebalance(order: RebalanceOrder, rebalancing: RebalancingHere) -> RebalanceReport:
     """Order one circular self-payment, and answer when it has ended."""
     suggestion = Suggestion(
@@ -185,7 +185,7 @@ async def rebalance(order: RebalanceOrder, rebalancing: RebalancingHere) -> Reba
     return RebalanceReport(changes=[outcome], reason="")
 
 
-@router.post("/baseline", dependencies=[Depends(_require_token)])
+@router.post("/baseline", dependencies=[Depends(require_token)])
 async def baseline(_order: BaselineOrder, rebalancing: RebalancingHere) -> RebalanceReport:
     """Run the baseline rebalancer once, and answer when all its changes have ended."""
     if rebalancing.baseline_is_running:

@@ -60,6 +60,10 @@ def up(
     ] = None,
     port: Annotated[int | None, typer.Option(help="Port of dashboard and API.")] = None,
     feed_port: Annotated[int | None, typer.Option(help="Port of the raw feed.")] = None,
+    classic_ports: Annotated[
+        bool | None,
+        typer.Option("--classic-ports/--no-classic-ports", help="Answer on the source documents' ports too."),
+    ] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Where recordings, journal and token are kept.")] = None,
     headless: Annotated[bool, typer.Option("--headless", help="No dashboard and no live display.")] = False,
     no_feed: Annotated[bool, typer.Option("--no-feed", help="No raw feed.")] = False,
@@ -82,6 +86,7 @@ def up(
         "lab.snapshot_s": snapshot_every,
         "service.port": port,
         "feed.port": feed_port,
+        "service.classic_ports": classic_ports,
         "data.dir": data_dir,
     }
     settings = invocation(ctx).start(overrides).settings
@@ -116,6 +121,7 @@ def service_options(settings: "Settings", *, headless: bool, feed: bool, record:
         )
         if feed
         else None,
+        classic_ports=settings.service.classic_ports,
         record=record,
         min_confidence=settings.feed.min_confidence,
         budget_sat_per_day=settings.feed.budget_sat_per_day,
