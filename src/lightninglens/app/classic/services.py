@@ -20,6 +20,18 @@ Socket = Callable[[WebSocket, ClassicHub, Token], Awaitable[None]]
 DASHBOARD_PORT = 3000
 PROXY_PORT = 3003
 
+BASICS = (
+    ("heartbeat", "heartbeat_response"),
+    ("ping", "pong"),
+    ("register", "registered"),
+    ("connection_test", "connection_test_response"),
+)
+SIMULATION = (
+    ("request_suggestions", "rebalance_suggestions"),
+    ("rebalance_suggestion (with `token`)", "rebalance_result"),
+    *BASICS,
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassicService:
@@ -30,6 +42,8 @@ class ClassicService:
     role: str
     routers: tuple[APIRouter, ...] = ()
     sockets: tuple[tuple[str, Socket], ...] = ()
+    conversation: tuple[tuple[str, str], ...] = ()
+    """Over the socket: what a client may send, and what is answered."""
     health_path: str | None = None
     serves_dashboard: bool = False
 
@@ -42,6 +56,7 @@ CLASSIC_SERVICES = (
         role="everything below /api and /ws for a front end of another origin",
         routers=(http.status, http.state, http.adapter, http.learning, http.events, http.reports, http.updates),
         sockets=(("/ws", sockets.serve_proxy),),
+        conversation=SIMULATION,
         health_path="/healthcheck",
     ),
     ClassicService(
@@ -74,12 +89,14 @@ CLASSIC_SERVICES = (
         name="WebSocket Client",
         role="what is received from the simulation, passed on",
         sockets=(("/", sockets.serve_receiver),),
+        conversation=BASICS,
     ),
     ClassicService(
         port=8767,
         name="Suggestions Service",
         role="predictions and what to rebalance, every half minute and when asked",
         sockets=(("/", sockets.serve_suggestions),),
+        conversation=(("get_suggestions", "suggestions"), ("refresh", "suggestions"), *BASICS),
         health_path="/health",
     ),
     ClassicService(
@@ -87,6 +104,7 @@ CLASSIC_SERVICES = (
         name="WebSocket Server",
         role="channels and transactions of the simulation, live",
         sockets=(("/", sockets.serve_simulation),),
+        conversation=SIMULATION,
     ),
 )
 """Where two of the documents' services had the same path with different answers, the first in `routers` answers."""
