@@ -15,6 +15,9 @@ from typing import TypeVar
 import structlog
 import uvicorn
 
+from lightninglens.app.alerts.rules import AlertOptions
+from lightninglens.app.alerts.watch import AlertWatch
+from lightninglens.app.alerts.webhook import Webhook, WebhookOptions
 from lightninglens.app.api import create_api
 from lightninglens.app.api.security import TOKEN_FILE, Token
 from lightninglens.app.api.stream import MAX_CLIENTS, LiveStream
@@ -68,6 +71,8 @@ class ServiceOptions:
     min_confidence: float = 0.5
     budget_sat_per_day: int = 10_000
     learning: LearningOptions = field(default_factory=LearningOptions)
+    alerts: AlertOptions = field(default_factory=AlertOptions)
+    webhook: WebhookOptions | None = None
     lab: LabOptions = field(default_factory=LabOptions)
 
     @property
@@ -152,6 +157,8 @@ class Service:
         async with _serving(api, web) as server_failed, asyncio.TaskGroup() as group:
             on_listening()
             group.create_task(self.state.keep_what_happens())
+            if self.options.webhook is not None:
+                group.create_task(Webhook(self.options.webhook, SystemClock()).run(self.bus))
             writing = group.create_task(payments.write_each_second())
             if self.options.feed is not None:
                 server = self.feed = FeedServer(self.options.feed, self.bus, self.state.wait_until_ready)
@@ -178,6 +185,8 @@ class Service:
 
         lab.every(self.options.lab.baseline_rebalance_s, start_baseline)
         group.create_task(stream.run(lab.observer, self.state.switches.settings))
+        watch = AlertWatch(self.options.alerts, lab.observer, self._promised_error)
+        group.create_task(watch.run(self.bus))
         if self.options.record:
             recorder = Recorder(self.options.data_dir, self.bus, SystemClock())
             group.create_task(recorder.run(lab.observer.network(), lab.now_ns() // NS_PER_MS))
@@ -187,6 +196,10 @@ class Service:
             await lab.run()
         else:
             lab.simulated.close()
+
+    def _promised_error(self) -> float | None:
+        card = self.state.learner.card
+        return None if card is None else card.share_errors.model
 
     def _rebalancing(self, lab: Lab, journal: Journal) -> Rebalancing:
         graph = lab.world.graph
