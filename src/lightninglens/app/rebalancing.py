@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from lightninglens.app.bus import Bus
 from lightninglens.app.events import Alert, RebalanceDone
 from lightninglens.app.lab import Lab
-from lightninglens.control.guard import GuardRules, Refusal, Suggestion, to_change
+from lightninglens.control.guard import GuardRules, Refusal, RefusalCode, Suggestion, to_change
 from lightninglens.control.rebalance import LiquidityView, NodeView, baseline
 from lightninglens.core.errors import LensError
 from lightninglens.core.ids import NodeId
@@ -116,6 +116,8 @@ class Rebalancing:
 
         What was accepted is published when it has ended, whatever the end.
         """
+        if self._lab.paused:
+            return Refusal(code=RefusalCode.STOPPED, reason="the world is paused: nothing can move in it")
         rules = self._suggestion_rules if author == FEED else GuardRules(fee_limit=self._suggestion_rules.fee_limit)
         view = await self._view((suggestion.from_node, suggestion.to_node))
         change = to_change(suggestion, view, rules)

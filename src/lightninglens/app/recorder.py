@@ -13,6 +13,7 @@ import datetime as dt
 import os
 import threading
 import time
+from collections import deque
 from pathlib import Path
 from typing import BinaryIO
 
@@ -81,6 +82,7 @@ class Recorder:
         self._wall_clock = wall_clock
         self._book = messages.ChannelBook(Network(name="", mode="simulated", nodes=(), channels=()))
         self._lines: list[bytes] = []
+        self._chunks: deque[tuple[bytes, bool]] = deque()
         self._world_ms = 0
         self._file: RawFile | None = None
         self._writing = threading.Lock()
@@ -104,17 +106,17 @@ class Recorder:
             flusher.cancel()
             self._bus.unsubscribe(news)
             # Not in a thread: it must happen even while everything is being cancelled.
-            self._write(b"".join(self._lines), last=True)
+            self._hand_over(last=True)
+            self._write()
 
     async def _flush_each_second(self) -> None:
         while not self.problem:
             await asyncio.sleep(FLUSH_S)
-            lines = b"".join(self._lines)
-            self._lines.clear()
             full = self._file is not None and self._file.is_full
+            self._hand_over(last=full)
             if full:
                 self._begin_file()
-            problem = await asyncio.to_thread(self._write, lines, last=full)
+            problem = await asyncio.to_thread(self._write)
             if problem:
                 self._stop(problem)
 
@@ -150,19 +152,17 @@ class Recorder:
         line = {"world_ms": self._world_ms, "message": message}
         self._lines.append(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
 
-    def _write(self, lines: bytes, *, last: bool = False) -> str:
-        """Write lines, and close the file after the last of it; return what went wrong, or nothing."""
+    def _hand_over(self, *, last: bool) -> None:
+        """Let what was gathered be written; it is the `last` of its file or not."""
+        self._chunks.append((b"".join(self._lines), last))
+        self._lines.clear()
+
+    def _write(self) -> str:
+        """Write what was handed over, in order, whichever thread comes first; return what went wrong, or nothing."""
         with self._writing:
-            if self.problem:
-                return ""
             try:
-                if self._file is None and lines:
-                    self._file = RawFile(self._next_path())
-                if self._file is not None:
-                    self._file.write(lines)
-                    if last:
-                        self._file.close()
-                        self._file = None
+                while self._chunks and not self.problem:
+                    self._write_chunk(*self._chunks.popleft())
             except LensError as problem:
                 return str(problem)
             except OSError as problem:
@@ -171,6 +171,15 @@ class Recorder:
                     self._file = None
                 return f"{self._folder}: {problem.strerror or problem}"
             return ""
+
+    def _write_chunk(self, lines: bytes, last: bool) -> None:  # noqa: FBT001 - as it was handed over
+        if self._file is None and lines:
+            self._file = RawFile(self._next_path())
+        if self._file is not None:
+            self._file.write(lines)
+            if last:
+                self._file.close()
+                self._file = None
 
     def _next_path(self) -> Path:
         now_ms = self._wall_clock.now_ns() // NS_PER_MS
@@ -181,4 +190,6 @@ class Recorder:
         self.problem = f"recording has stopped, the lab runs on: {reason}"
         self._lines.clear()
         log.error("recording has stopped, the lab runs on", reason=reason)
-        self._bus.publish(Alert(level="error", source="recorder", text=self.problem))
+        self._bus.publish(
+            Alert(level="error", source="recorder", text=self.problem, state="raised", alert_id="recording-stopped")
+        )

@@ -15,18 +15,25 @@ from typing import TypeVar
 import structlog
 import uvicorn
 
+from lightninglens.app.alerts.rules import AlertOptions
+from lightninglens.app.alerts.watch import AlertWatch
+from lightninglens.app.alerts.webhook import Webhook, WebhookOptions
 from lightninglens.app.api import create_api
 from lightninglens.app.api.security import TOKEN_FILE, Token
-from lightninglens.app.api.stream import LiveStream
+from lightninglens.app.api.stream import MAX_CLIENTS, LiveStream
 from lightninglens.app.bus import Bus
 from lightninglens.app.classic import CLASSIC_SERVICES, ClassicHub, ClassicService, create_classic
+from lightninglens.app.events import RunSettings
 from lightninglens.app.feed import FeedOptions, FeedServer
 from lightninglens.app.kernels import compile_apart
 from lightninglens.app.lab import Lab, LabOptions
+from lightninglens.app.learning.options import LearningOptions
+from lightninglens.app.payments import SearchablePayments
 from lightninglens.app.rebalancing import Rebalancing
 from lightninglens.app.recorder import Recorder
 from lightninglens.app.running import RunningLab, announced
 from lightninglens.app.state import ServiceState
+from lightninglens.app.switches import Switches
 from lightninglens.app.world import World
 from lightninglens.control.guard import GuardRules
 from lightninglens.core.clock import SystemClock
@@ -38,6 +45,7 @@ from lightninglens.nodes.simulated import SimulatedWorld
 from lightninglens.operate.executor import Executor
 from lightninglens.storage.journal import JOURNAL_FILE, SqliteJournal
 from lightninglens.storage.lock import DataDirectoryLock
+from lightninglens.storage.payments import PAYMENTS_FILE, PaymentLog
 
 log = structlog.get_logger(__name__)
 
@@ -66,6 +74,9 @@ class ServiceOptions:
     record: bool = True
     min_confidence: float = 0.5
     budget_sat_per_day: int = 10_000
+    learning: LearningOptions = field(default_factory=LearningOptions)
+    alerts: AlertOptions = field(default_factory=AlertOptions)
+    webhook: WebhookOptions | None = None
     lab: LabOptions = field(default_factory=LabOptions)
 
     @property
@@ -86,7 +97,14 @@ class Service:
         self._build = build
         self._stopping = asyncio.Event()
         self.bus = Bus()
-        self.state = ServiceState(bus=self.bus)
+        settings = RunSettings(
+            speed=options.lab.speed,
+            paused=False,
+            automatic=options.learning.automatic,
+            min_confidence=options.learning.min_confidence,
+            budget_sat_per_day=options.learning.budget_sat_per_day,
+        )
+        self.state = ServiceState(bus=self.bus, switches=Switches(settings, self.bus), data_dir=options.data_dir)
         self.feed: FeedServer | None = None
 
     @property
@@ -117,11 +135,13 @@ class Service:
             classic = self._bind_classic(stack)
             token = Token(self.token_path)
             journal = stack.enter_context(SqliteJournal(options.data_dir / JOURNAL_FILE))
+            log_file = stack.enter_context(PaymentLog(options.data_dir / PAYMENTS_FILE))
+            payments = self.state.payments = stack.enter_context(SearchablePayments(log_file, self.bus))
             system = SystemClock()
             started = RunningLab(pid=os.getpid(), started_ns=system.now_ns(), url=options.url)
             stack.enter_context(announced(options.data_dir, started))
             try:
-                await self._run_parts(web, feed, classic, token, journal, on_listening)
+                await self._run_parts(web, feed, classic, token, journal, payments, on_listening)
             except BaseExceptionGroup as problems:
                 raise _first_cause(problems) from None
             finally:
@@ -135,6 +155,7 @@ class Service:
         classic: list[tuple[ClassicService, socket.socket]],
         token: Token,
         journal: Journal,
+        payments: SearchablePayments,
         on_listening: Callable[[], None],
     ) -> None:
         stream = LiveStream(self.bus)
@@ -145,7 +166,10 @@ class Service:
             asyncio.TaskGroup() as group,
         ):
             on_listening()
-            group.create_task(self.state.keep_alerts())
+            group.create_task(self.state.keep_what_happens())
+            if self.options.webhook is not None:
+                group.create_task(Webhook(self.options.webhook, SystemClock()).run(self.bus))
+            writing = group.create_task(payments.write_each_second())
             if self.options.feed is not None:
                 server = self.feed = FeedServer(self.options.feed, self.bus, self.state.wait_until_ready)
                 self.state.feed_clients = lambda: server.client_count
@@ -157,6 +181,7 @@ class Service:
             await asyncio.wait({stopping, lab_task, server_failed}, return_when=asyncio.FIRST_COMPLETED)
             await self._end(lab_task, feed_task)
             stopping.cancel()
+            writing.cancel()
 
     def _bind_classic(self, stack: contextlib.ExitStack) -> list[tuple[ClassicService, socket.socket]]:
         if not self.options.classic_ports:
@@ -197,7 +222,9 @@ class Service:
             group.create_task(rebalancing.run_baseline_quietly())
 
         lab.every(self.options.lab.baseline_rebalance_s, start_baseline)
-        group.create_task(stream.run(lab.observer))
+        group.create_task(stream.run(lab.observer, self.state.switches.settings))
+        watch = AlertWatch(self.options.alerts, lab.observer, self._promised_error)
+        group.create_task(watch.run(self.bus))
         if self.options.record:
             recorder = Recorder(self.options.data_dir, self.bus, SystemClock())
             group.create_task(recorder.run(lab.observer.network(), lab.now_ns() // NS_PER_MS))
@@ -207,6 +234,10 @@ class Service:
             await lab.run()
         else:
             lab.simulated.close()
+
+    def _promised_error(self) -> float | None:
+        card = self.state.learner.card
+        return None if card is None else card.share_errors.model
 
     def _rebalancing(self, lab: Lab, journal: Journal) -> Rebalancing:
         graph = lab.world.graph
@@ -289,7 +320,7 @@ async def _serving(app: object, sockets: list[socket.socket]) -> AsyncIterator[a
         proxy_headers=False,
         h11_max_incomplete_event_size=32_768,
         timeout_graceful_shutdown=1,
-        limit_concurrency=512,
+        limit_concurrency=MAX_CLIENTS + 200,
     )
     server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=sockets))

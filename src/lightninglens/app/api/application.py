@@ -11,9 +11,9 @@ from starlette.responses import Response
 from starlette.websockets import WebSocket
 
 from lightninglens import __version__
+from lightninglens.app.api import control_routes, learning_routes, routes
 from lightninglens.app.api.errors import Problem
 from lightninglens.app.api.metrics import CONTENT_TYPE, ServiceCollector, render
-from lightninglens.app.api.routes import router
 from lightninglens.app.api.security import BodyLimit, OriginGuard, SecurityHeaders, Token, error_body
 from lightninglens.app.api.static import load_bundle, static_routes
 from lightninglens.app.api.stream import LiveStream
@@ -35,13 +35,14 @@ def create_api(state: ServiceState, stream: LiveStream, token: Token, *, port: i
     )
     app.state.service = state
     app.state.token = token
-    app.include_router(router, prefix=PREFIX)
+    for part in (routes, learning_routes, control_routes):
+        app.include_router(part.router, prefix=PREFIX)
     add_error_handlers(app, openapi_path=f"{PREFIX}/openapi.json")
     collector = ServiceCollector(
         stats=lambda: state.lab.observer.stats if state.lab else None,
         channels=lambda: state.lab.observer.channels() if state.lab else (),
         clients=lambda: {"feed": state.feed_clients(), "stream": stream.client_count},
-        alerts=lambda: state.alert_count,
+        alerts=lambda: state.alerts.count,
     )
 
     @app.get("/metrics", include_in_schema=False)

@@ -8,8 +8,8 @@ from fastapi import APIRouter, Body, Depends, Query, Request
 from starlette.responses import JSONResponse, StreamingResponse
 
 from lightninglens import __version__
+from lightninglens.app.api.dependencies import require_token
 from lightninglens.app.api.errors import Problem
-from lightninglens.app.api.routes import require_token
 from lightninglens.app.classic import view
 from lightninglens.app.classic.hub import TOPICS, ClassicHub, Listener, encode, now_text
 from lightninglens.app.events import Alert

@@ -11,6 +11,7 @@ from lightninglens.app.cli.framework import invocation, new_app
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from lightninglens.app.alerts.webhook import WebhookOptions
     from lightninglens.app.runtime import ServiceOptions
     from lightninglens.app.settings import Settings
     from lightninglens.app.world import World
@@ -64,6 +65,15 @@ def up(
         bool | None,
         typer.Option("--classic-ports/--no-classic-ports", help="Answer on the source documents' ports too."),
     ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Version of the model that suggests; `lens learn models` lists them.")
+    ] = None,
+    auto: Annotated[
+        bool | None, typer.Option("--auto/--no-auto", help="Carry out the learner's suggestions without being asked.")
+    ] = None,
+    learn: Annotated[
+        bool | None, typer.Option("--learn/--no-learn", help="Learn, predict and suggest while the lab runs.")
+    ] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Where recordings, journal and token are kept.")] = None,
     headless: Annotated[bool, typer.Option("--headless", help="No dashboard and no live display.")] = False,
     no_feed: Annotated[bool, typer.Option("--no-feed", help="No raw feed.")] = False,
@@ -84,6 +94,9 @@ def up(
         "lab.demand": demand and demand.value,
         "lab.baseline_rebalance_s": baseline_every,
         "lab.snapshot_s": snapshot_every,
+        "learning.model": model,
+        "learning.automatic": auto,
+        "learning.enabled": learn,
         "service.port": port,
         "feed.port": feed_port,
         "service.classic_ports": classic_ports,
@@ -105,8 +118,10 @@ def up(
 
 def service_options(settings: "Settings", *, headless: bool, feed: bool, record: bool) -> "ServiceOptions":
     """Return the service's options for these settings."""
+    from lightninglens.app.alerts.rules import AlertOptions
     from lightninglens.app.feed import FeedOptions
     from lightninglens.app.lab import LabOptions
+    from lightninglens.app.learning.options import LearningOptions
     from lightninglens.app.runtime import ServiceOptions
 
     return ServiceOptions(
@@ -125,6 +140,21 @@ def service_options(settings: "Settings", *, headless: bool, feed: bool, record:
         record=record,
         min_confidence=settings.feed.min_confidence,
         budget_sat_per_day=settings.feed.budget_sat_per_day,
+        learning=LearningOptions(
+            enabled=settings.learning.enabled,
+            model=settings.learning.model,
+            automatic=settings.learning.automatic,
+            min_confidence=settings.learning.min_confidence,
+            budget_sat_per_day=settings.learning.budget_sat_per_day,
+        ),
+        alerts=AlertOptions(
+            low_share=settings.alerts.low_share,
+            imbalanced_for_s=settings.alerts.imbalanced_for_s,
+            failed_share=settings.alerts.failed_share,
+            failed_window_s=settings.alerts.failed_window_s,
+            failed_least_payments=settings.alerts.failed_least_payments,
+        ),
+        webhook=webhook_options(settings),
         lab=LabOptions(
             speed=settings.lab.speed,
             duration_s=settings.lab.duration_s,
@@ -132,6 +162,17 @@ def service_options(settings: "Settings", *, headless: bool, feed: bool, record:
             snapshot_s=settings.lab.snapshot_s,
         ),
     )
+
+
+def webhook_options(settings: "Settings") -> "WebhookOptions | None":
+    """Return where alerts are sent; None for nowhere. Raises ConfigError when the secret cannot be read."""
+    from lightninglens.app.alerts.webhook import WebhookOptions
+    from lightninglens.app.secrets import read_secret
+
+    url, secret_file = settings.alerts.webhook_url, settings.alerts.webhook_secret_file
+    if url is None:
+        return None
+    return WebhookOptions(url=url, secret=read_secret(secret_file) if secret_file else None)
 
 
 def world_builder(settings: "Settings", graph: str | None) -> "Callable[[], World]":
