@@ -98,7 +98,7 @@ class GuardRules:
 
 AUTOMATIC_RULES = GuardRules(
     min_confidence=0.5,
-    budget_msat_per_day=to_msat(1_000),
+    budget_msat_per_day=to_msat(10_000),
     most_amount_msat=to_msat(500_000),
     most_changes_per_day=100,
     most_changes_per_channel_per_day=24,
