@@ -109,8 +109,10 @@ class LabSettings(Section):
     )
     seed: int = Field(default=1, ge=0, le=MAX_SEED, description="The same seed gives the same payments.")
     duration_s: Seconds = Field(default=0, description="Simulated seconds to run; 0 is for ever.")
-    demand: Literal["roles", "uniform"] = Field(
-        default="roles", description="`roles`: nodes with habits; `uniform`: 500 to 3000 sat between any two."
+    demand: Literal["roles", "settlements", "uniform"] = Field(
+        default="roles",
+        description="`roles`: nodes with habits; `settlements`: large payments whose money comes back;"
+        " `uniform`: 500 to 3000 sat between any two.",
     )
     baseline_rebalance_s: Seconds = Field(
         default=0, description="Simulated seconds between baseline rebalances; 0 turns them off."

@@ -37,6 +37,7 @@ class Demand(StrEnum):
     """What is paid."""
 
     ROLES = "roles"
+    SETTLEMENTS = "settlements"
     UNIFORM = "uniform"
 
 
@@ -52,7 +53,10 @@ def up(
     duration: Annotated[float | None, typer.Option(help="Simulated seconds to run; 0 is for ever.")] = None,
     topology: Annotated[Topology | None, typer.Option(help="The lab's channels: as built (7) or drawn (6).")] = None,
     opening: Annotated[Opening | None, typer.Option(help="The lab's money: with the opener, or half each.")] = None,
-    demand: Annotated[Demand | None, typer.Option(help="Nodes with habits, or 500 to 3000 sat at random.")] = None,
+    demand: Annotated[
+        Demand | None,
+        typer.Option(help="Nodes with habits, large payments whose money comes back, or 500 to 3000 sat at random."),
+    ] = None,
     baseline_every: Annotated[
         float | None, typer.Option(help="Simulated seconds between baseline rebalances; 0 turns them off.")
     ] = None,
