@@ -51,10 +51,9 @@ def tidy(found: Collected) -> Collected:
     payments = frames.keep(payments, pl.col("type").is_in(["payment", "rebalance"]), "rows of another type", dropped)
     first = pl.struct("world", "payment_id").is_first_distinct()
     payments = frames.keep(payments, first, "payments that are there twice", dropped)
-    ended = pl.col("timestamp") + pl.duration(microseconds=(pl.col("duration_ms").fill_null(0.0) * 1_000).cast(pl.Int64))
     states = _tidy_states(found.channel_states, dropped)
     return Collected(
-        transactions=payments.sort("world", ended, maintain_order=True),
+        transactions=payments.sort("world", frames.ended(), maintain_order=True),
         attempts=_tidy_attempts(found.attempts, payments, dropped),
         channel_states=states,
         rows_in=found.rows_in,

@@ -161,5 +161,3 @@ OTHER_NAMES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     }
 )
 """What a column of a user's CSV may be called besides our name. Case, spaces and hyphens do not matter."""
-
-CSV_HEADS: Final = MappingProxyType({table.format: tuple(column.name for column in table.columns) for table in CSV_TABLES})

@@ -32,13 +32,7 @@ def read_text_csv(path: Path) -> pl.DataFrame:
         with path.open("rb") as file:
             if b"\0" in file.read(1 << 16):
                 raise DataError("this is no text, and so no CSV file", where=str(path))
-        frame = pl.read_csv(
-            path,
-            infer_schema=False,
-            encoding="utf8-lossy",
-            truncate_ragged_lines=True,
-            missing_utf8_is_empty_string=False,
-        )
+        frame = pl.read_csv(path, infer_schema=False, encoding="utf8-lossy", truncate_ragged_lines=True)
     except OSError as problem:
         raise DataError(problem.strerror or str(problem), where=str(path)) from None
     except pl.exceptions.NoDataError:
@@ -101,6 +95,12 @@ def times(text: pl.Expr) -> pl.Expr:
     unix = pl.when(number.is_between(1e17, 1e20)).then(number / 1_000).otherwise(unix)
     found = pl.coalesce(parsed, unix.cast(pl.Int64, strict=False).cast(TIME))
     return pl.when(found.is_between(pl.lit(_EARLIEST).str.to_datetime(), pl.lit(_LATEST).str.to_datetime())).then(found)
+
+
+def ended() -> pl.Expr:
+    """Return when a transaction or attempt was over; when it began, where no duration is known."""
+    microseconds = (pl.col("duration_ms").fill_null(0.0) * 1_000).round().cast(pl.Int64)
+    return pl.col("timestamp") + pl.duration(microseconds=microseconds)
 
 
 def write_csv(table: Table, frame: pl.DataFrame, path: Path) -> int:

@@ -30,7 +30,7 @@ Rows = dict[str, list[Any]]
 
 
 def is_recording(path: Path) -> bool:
-    """Tell whether a file begins as a recording, or as a message of the feed; raises DataError when it is not readable."""
+    """Tell whether a file begins as a recording or with a message of the feed; raises DataError if unreadable."""
     try:
         with path.open("rb") as file:
             first = _parse(file.readline(MAX_LINE_BYTES))

@@ -33,7 +33,8 @@ def read_run(directory: Path) -> Collected:
     states = runs.read_run_table(directory, manifest, "channel_states", CHANNEL_STATES)
     world = directory.resolve().name
     node_ids = nodes["node_id"].to_list()
-    names = dict(zip(node_ids, unique_names([NodeId(node) for node in node_ids], nodes["alias"].to_list()), strict=True))
+    unique = unique_names([NodeId(node) for node in node_ids], nodes["alias"].to_list())
+    names = dict(zip(node_ids, unique, strict=True))
     notes = [] if manifest.complete else [f"{directory}: the run was interrupted; what had ended until then is used"]
     if attempts["route_amounts_msat"].null_count():
         notes.append(f"{directory}: its attempts are without amounts per hop (an older version wrote it): not used")
@@ -73,8 +74,9 @@ def _transactions(world: str, payments: pl.DataFrame, names: dict[str, str]) -> 
 
 
 def _attempts(world: str, attempts: pl.DataFrame, node_ids: list[str]) -> pl.DataFrame:
-    channels = {packed: str(ChannelId(packed)) for packed in attempts["route_channel_ids"].explode().unique().drop_nulls()}
-    rows = {row: node_id for row, node_id in enumerate(node_ids)}
+    used = attempts["route_channel_ids"].explode().unique().drop_nulls()
+    channels = {packed: str(ChannelId(packed)) for packed in used}
+    rows = dict(enumerate(node_ids))
     name = pl.element().replace_strict(channels, return_dtype=pl.String)
     hop = pl.struct("route_channel_ids", "failed_channel_id").map_elements(
         lambda pair: _position(pair["route_channel_ids"], pair["failed_channel_id"]), return_dtype=pl.Int64
