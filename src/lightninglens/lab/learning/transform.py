@@ -19,7 +19,7 @@ STAGE = "transform"
 _LIQUIDITY = FailureCode.TEMPORARY_CHANNEL_FAILURE.name.lower()
 _US_PER_HOUR = 3_600_000_000
 _US_PER_SECOND = 1_000_000
-_ADDED = ("ended", "fee_ppm", "failed_attempts", "failed_for_liquidity", "hour_of_day", "day_of_week")
+_ADDED = ("ended", "failed_attempts", "failed_for_liquidity", "hour_of_day", "day_of_week")
 
 
 def transform(source: Path, out: Path) -> StageReport:
