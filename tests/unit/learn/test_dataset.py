@@ -3,7 +3,7 @@ import pytest
 from tests.support.observations import CHANNELS, START_NS, attempt, network, payment, seen
 
 from lightninglens.core.errors import DataError
-from lightninglens.core.observations import ChannelSeen
+from lightninglens.core.observations import ChannelSeen, Observation
 from lightninglens.core.units import NS_PER_HOUR, NS_PER_SECOND
 from lightninglens.learn.dataset import DatasetOptions, build_dataset, concatenate, targets_by_name
 from lightninglens.learn.features import FULL_FEATURES, REDUCED_FEATURES
@@ -37,7 +37,7 @@ def test_the_target_is_what_followed() -> None:
         payment("ac", 200_000_000, attempt("ac", (200_000_000,), time_ns), time_ns=time_ns)
         for time_ns in (START_NS + NS_PER_HOUR, START_NS + NS_PER_HOUR + 1)
     ]
-    observations = [
+    observations: list[Observation] = [
         seen(channel, ("a", "c"), START_NS, 300_000, 700_000),
         *out,
         seen(channel, ("a", "c"), START_NS + 2 * NS_PER_HOUR, 100_000, 900_000),
