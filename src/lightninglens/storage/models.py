@@ -197,7 +197,9 @@ def _checked_version(version: str) -> str:
 def _refuse_file(path: Path) -> None:
     """Say why a file is no model; raises DataError, or ConfigError when there is no such file."""
     if not path.is_file():
-        raise ConfigError(f"{path}: no such file; and if there were: {_PICKLE}")
+        raise ConfigError(
+            f"{path}: no such file, and no pickle or joblib file is ever opened: name a version or a model's directory"
+        )
     with path.open("rb") as file:
         start = file.read(1 << 16)
     if looks_pickled(start, path.name):
