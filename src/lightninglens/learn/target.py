@@ -16,7 +16,7 @@ from lightninglens.core.units import PPM
 from lightninglens.learn import _kernels
 from lightninglens.learn.flows import Flow
 
-SHARES: Final = np.linspace(0.0, 1.0, 101)
+SHARES: Final = np.arange(101) / 100.0
 """Start shares that are tried, besides today's."""
 
 RESERVE_PER_CENT: Final = 1
@@ -48,9 +48,9 @@ class FlowColumns:
     def of(cls, flows: Sequence[Flow], node_id: str, *, own_payment_worth_ppm: int = 0) -> "FlowColumns":
         """Take flows of one channel, in order of time, as `node_id` sees them.
 
-        A forward is worth its fee; an own payment that arrived, or was lost in
-        the end, `own_payment_worth_ppm` of its amount. One that went another way
-        instead is worth nothing here.
+        A forward is worth its fee; an own payment that was lost in the end,
+        `own_payment_worth_ppm` of its amount. One that arrived is worth nothing
+        here: it found its way, and without this channel mostly finds another.
         """
         signs = [1 if flow.from_node_id == node_id else -1 for flow in flows]
         worth = [
@@ -109,6 +109,6 @@ def reserve_msat(total_msat: int) -> int:
 def _value_msat(flow: Flow, own_payment_worth_ppm: int) -> int:
     if flow.role == "forward":
         return int(flow.fee_msat)
-    if flow.role == "own" and (flow.settled or flow.lost):
+    if flow.role == "own" and flow.lost:
         return int(flow.amount_msat) * own_payment_worth_ppm // PPM
     return 0
