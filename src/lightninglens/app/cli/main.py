@@ -23,6 +23,7 @@ COMMANDS = {
         ("sim", "sim", "Simulate payments on any graph, and report."),
         ("graph", "graph", "Import, describe and convert network graphs."),
         ("lab", "lab", "Experiments in simulated worlds."),
+        ("learn", "learn", "Train a model on what was recorded, and predict with it."),
         ("rebalance", "rebalance", "Rebalance channels by circular self-payments."),
         ("doctor", "doctor", "Say in words what is wrong with this set-up."),
         ("config", "config", "Show the settings in effect and where each came from."),
