@@ -171,7 +171,7 @@ def test_what_was_promised_is_added_up() -> None:
     worlds = (dataclasses.replace(none, strategy="none"), result)
     comparison = summarise(options, worlds=worlds, ceilings=(), complete=False)
     text = render(comparison)
-    assert f"`mine` expected {7 * count} sat from what it moved" in text
+    assert f"`mine` expected {7 * count} sat per world from what it moved" in text
     assert "interrupted" in text
     assert "1 world(s) are too few to say anything" in text
     assert comparison.ceiling is None
