@@ -93,8 +93,13 @@ def compare(
             min_confidence=min_confidence,
         )
         options = _with_model(options, model, settings.data.dir, Path(scratch), quiet=as_json)
-        farewell = "stopping: the worlds under way are finished and compared"
-        with interruptible("worlds", seeds, quiet=as_json, farewell=farewell) as (advance, stopped):
+        with interruptible(
+            "worlds",
+            seeds,
+            quiet=as_json,
+            greeting=f"simulating {seeds:,} worlds under each strategy; Ctrl-C ends early and keeps what is done",
+            farewell="stopping: the worlds under way are finished and compared",
+        ) as (advance, stopped):
             found = run(options, processes=processes, progress=advance, stopped=stopped)
     if not found.seeds:
         typer.echo("stopped before any seed was done; there is nothing to compare", err=True)

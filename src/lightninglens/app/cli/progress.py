@@ -7,15 +7,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+import typer
+
 Interruptible = tuple[Callable[[int, int], None], Callable[[], bool]]
 """What tells of progress (done, total), and what says whether to stop."""
 
 
 @contextmanager
-def interruptible(what: str, total: int, *, quiet: bool, farewell: str) -> Iterator[Interruptible]:
+def interruptible(what: str, total: int, *, quiet: bool, greeting: str, farewell: str) -> Iterator[Interruptible]:
     """Yield a progress callback and a question whether to stop; Ctrl-C and SIGTERM make it say yes.
 
-    The bar is drawn on a terminal only; `farewell` is what is said when stopping.
+    Unless quiet, `greeting` is said once Ctrl-C is heeded, and a bar is drawn on a
+    terminal; `farewell` is what is said when stopping.
     """
     signalled: list[int] = []
 
@@ -26,6 +29,8 @@ def interruptible(what: str, total: int, *, quiet: bool, farewell: str) -> Itera
 
     before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
+        if not quiet:
+            typer.echo(greeting, err=True)
         if quiet or not sys.stderr.isatty():
             yield (lambda _done, _total: None), (lambda: bool(signalled))
             return

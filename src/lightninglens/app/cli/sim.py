@@ -103,10 +103,13 @@ def run(
     else:
         world = open_world(graph or "synthetic", seed=seed or 0)
         made = _scenario(world.source, graph or "synthetic", given)
-    if not as_json:
-        typer.echo(f"simulating {made.payments:,} payments; Ctrl-C ends early and keeps what was computed", err=True)
-    farewell = "stopping: what was computed is being written"
-    with interruptible("payments", made.payments, quiet=as_json, farewell=farewell) as (advance, stopped):
+    with interruptible(
+        "payments",
+        made.payments,
+        quiet=as_json,
+        greeting=f"simulating {made.payments:,} payments; Ctrl-C ends early and keeps what was computed",
+        farewell="stopping: what was computed is being written",
+    ) as (advance, stopped):
         try:
             result = run_scenario(
                 made, world.graph, out, opener_side=world.opener_side, progress=advance, stopped=stopped

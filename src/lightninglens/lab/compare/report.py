@@ -92,9 +92,10 @@ class StrategyFindings:
     rebalances_succeeded: int
     rebalanced_msat: int
     refused: Mapping[str, int]
-    predicted_gain_msat: int | None
-    realised_gain_msat: int | None
-    """Difference to `none` in fees earned less cost, and own payments delivered at 1,000 ppm; where it predicts."""
+    predicted_gain_sat: Level | None
+    """What it expected from the rebalances that succeeded, per world; None where it expects nothing."""
+    realised_gain_sat: Level | None
+    """Difference to `none` in fees earned less cost, and own payments delivered at 1,000 ppm; where it expects."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,8 +166,11 @@ def summarise(
 
 
 def _findings(name: str, own: Sequence[WorldResult], none: Sequence[WorldResult]) -> StrategyFindings:
-    predicted = [world.predicted_gain_msat for world in own if world.predicted_gain_msat is not None]
-    realised = sum(_worth_msat(world) for world in own) - sum(_worth_msat(world) for world in none)
+    expects = any(world.predicted_gain_msat is not None for world in own)
+    predicted = [(world.predicted_gain_msat or 0) / MSAT_PER_SAT for world in own]
+    realised = [
+        (_worth_msat(world) - _worth_msat(before)) / MSAT_PER_SAT for world, before in zip(own, none, strict=True)
+    ]
     refused: dict[str, int] = {}
     for world in own:
         for code, count in world.refused.items():
@@ -178,8 +182,8 @@ def _findings(name: str, own: Sequence[WorldResult], none: Sequence[WorldResult]
         rebalances_succeeded=sum(world.rebalances_succeeded for world in own),
         rebalanced_msat=sum(world.rebalanced_msat for world in own),
         refused=dict(sorted(refused.items())),
-        predicted_gain_msat=sum(predicted) if predicted else None,
-        realised_gain_msat=realised if predicted else None,
+        predicted_gain_sat=_level(predicted) if expects else None,
+        realised_gain_sat=_level(realised) if expects else None,
     )
 
 
@@ -273,8 +277,7 @@ def render(comparison: Comparison) -> str:
         parts.append(_differences_table(comparison))
     if comparison.ceiling is not None:
         parts.append(_ceiling_words(comparison.ceiling))
-    gains = [_gain_words(found) for found in comparison.findings if found.predicted_gain_msat is not None]
-    parts += gains
+    parts += [_gain_words(found) for found in comparison.findings]
     parts += ["\n".join(f"- {contrast.verdict}" for contrast in comparison.contrasts if contrast.verdict)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -318,12 +321,14 @@ def _ceiling_words(ceiling: CeilingFindings) -> str:
 
 
 def _gain_words(found: StrategyFindings) -> str:
-    predicted_msat, realised_msat = found.predicted_gain_msat or 0, found.realised_gain_msat or 0
-    ratio = f", {realised_msat / predicted_msat:.2f} of it" if predicted_msat > 0 else ""
+    predicted, realised = found.predicted_gain_sat, found.realised_gain_sat
+    if predicted is None or realised is None or predicted.mean is None or realised.mean is None:
+        return ""
+    ratio = f", {realised.mean / predicted.mean:.2f} of it" if predicted.mean > 0 else ""
     return (
-        f"`{found.strategy}` expected {predicted_msat / MSAT_PER_SAT:,.0f} sat from what it moved, over all worlds;"
-        f" against `none` the acting nodes had {_signed(realised_msat / MSAT_PER_SAT, 0)} sat{ratio} (fees earned less"
-        f" cost, and own payments delivered at {OWN_PAYMENT_WORTH_PPM:,} ppm)."
+        f"`{found.strategy}` expected {_plus_minus(predicted, 0)} sat per world from what it moved; against `none` the"
+        f" acting nodes had {_plus_minus(realised, 0)} sat more{ratio} (fees earned less cost, and own payments"
+        f" delivered at {OWN_PAYMENT_WORTH_PPM:,} ppm)."
     )
 
 

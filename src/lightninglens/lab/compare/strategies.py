@@ -71,7 +71,10 @@ class Learned:
         self._learner.observe(observation)
 
     def decide(self, view: LiquidityView, now: UnixNs) -> Plan:
-        """Return what the learner's predictions ask for."""
+        """Return what the learner's predictions ask for; nothing before it has seen enough."""
+        self._learner.settle(now)
+        if self._learner.missing(now):
+            return _do_nothing(view, now)
         return learned.decide(view, now, shares=self._learner.predictions(now), gains=self._learner)
 
 
