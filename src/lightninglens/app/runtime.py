@@ -29,8 +29,9 @@ from lightninglens.app.lab import Lab, LabOptions
 from lightninglens.app.learning.options import LearningOptions
 from lightninglens.app.payments import SearchablePayments
 from lightninglens.app.rebalancing import Rebalancing
-from lightninglens.app.recorder import Recorder
+from lightninglens.app.recorder import FOLDER, Recorder
 from lightninglens.app.running import RunningLab, announced
+from lightninglens.app.runs import RunLibrary
 from lightninglens.app.state import ServiceState
 from lightninglens.app.switches import Switches
 from lightninglens.app.world import World
@@ -39,7 +40,7 @@ from lightninglens.core.clock import SystemClock
 from lightninglens.core.errors import LensError
 from lightninglens.core.ids import NodeId
 from lightninglens.core.ports import Journal
-from lightninglens.core.units import NS_PER_MS, UnixNs, to_msat
+from lightninglens.core.units import UnixNs, to_msat
 from lightninglens.nodes.simulated import SimulatedWorld
 from lightninglens.operate.executor import Executor
 from lightninglens.storage.journal import JOURNAL_FILE, SqliteJournal
@@ -100,7 +101,9 @@ class Service:
             min_confidence=options.learning.min_confidence,
             budget_sat_per_day=options.learning.budget_sat_per_day,
         )
-        self.state = ServiceState(bus=self.bus, switches=Switches(settings, self.bus), data_dir=options.data_dir)
+        self.state = ServiceState(
+            bus=self.bus, switches=Switches(settings, self.bus), runs=RunLibrary(options.data_dir / FOLDER)
+        )
         self.feed: FeedServer | None = None
 
     @property
@@ -189,7 +192,7 @@ class Service:
         group.create_task(watch.run(self.bus))
         if self.options.record:
             recorder = Recorder(self.options.data_dir, self.bus, SystemClock())
-            group.create_task(recorder.run(lab.observer.network(), lab.now_ns() // NS_PER_MS))
+            group.create_task(recorder.run(lab.observer.network(), lab.observer.stats))
         self.state.begin(lab, rebalancing)
         await asyncio.sleep(0)  # those who listen subscribe before anything happens
         if not self._stopping.is_set():
