@@ -22,6 +22,7 @@ from lightninglens.app.api import create_api
 from lightninglens.app.api.security import TOKEN_FILE, Token
 from lightninglens.app.api.stream import MAX_CLIENTS, LiveStream
 from lightninglens.app.bus import Bus
+from lightninglens.app.classic import CLASSIC_SERVICES, ClassicHub, ClassicService, create_classic
 from lightninglens.app.events import RunSettings
 from lightninglens.app.feed import FeedOptions, FeedServer
 from lightninglens.app.kernels import compile_apart
@@ -51,6 +52,7 @@ log = structlog.get_logger(__name__)
 
 KILL_SWITCH_FILE = "stop-rebalancing"
 SHUTDOWN_S = 1.5
+CLASSIC_OPTION = "--no-classic-ports: they are fixed by the documents"
 _ANY_FAMILY = socket.AF_UNSPEC
 
 _Result = TypeVar("_Result")
@@ -68,6 +70,8 @@ class ServiceOptions:
     feed_host: str = "127.0.0.1"
     feed: FeedOptions | None = field(default_factory=FeedOptions)
     """None: no feed."""
+    classic_ports: bool = False
+    """Whether the source documents' services answer on their ports as well."""
     record: bool = True
     min_confidence: float = 0.5
     budget_sat_per_day: int = 10_000
@@ -131,6 +135,7 @@ class Service:
                 if options.feed
                 else []
             )
+            classic = self._bind_classic(stack)
             token = Token(self.token_path)
             journal = stack.enter_context(SqliteJournal(options.data_dir / JOURNAL_FILE))
             log_file = stack.enter_context(PaymentLog(options.data_dir / PAYMENTS_FILE))
@@ -139,7 +144,7 @@ class Service:
             started = RunningLab(pid=os.getpid(), started_ns=system.now_ns(), url=options.url)
             stack.enter_context(announced(options.data_dir, started))
             try:
-                await self._run_parts(web, feed, token, journal, payments, on_listening)
+                await self._run_parts(web, feed, classic, token, journal, payments, on_listening)
             except BaseExceptionGroup as problems:
                 raise _first_cause(problems) from None
             finally:
@@ -150,6 +155,7 @@ class Service:
         self,
         web: list[socket.socket],
         feed: list[socket.socket],
+        classic: list[tuple[ClassicService, socket.socket]],
         token: Token,
         journal: Journal,
         payments: SearchablePayments,
@@ -157,7 +163,11 @@ class Service:
     ) -> None:
         stream = LiveStream(self.bus)
         api = create_api(self.state, stream, token, port=self.options.port, dashboard=self.options.dashboard)
-        async with _serving(api, web) as server_failed, asyncio.TaskGroup() as group:
+        async with (
+            _serving(api, web) as server_failed,
+            self._serving_classic(classic, stream, token),
+            asyncio.TaskGroup() as group,
+        ):
             on_listening()
             group.create_task(self.state.keep_what_happens())
             if self.options.webhook is not None:
@@ -175,6 +185,34 @@ class Service:
             await self._end(lab_task, feed_task)
             stopping.cancel()
             writing.cancel()
+
+    def _bind_classic(self, stack: contextlib.ExitStack) -> list[tuple[ClassicService, socket.socket]]:
+        if not self.options.classic_ports:
+            return []
+        taken = {self.options.port, self.options.feed.port if self.options.feed else 0}
+        return [
+            (service, stack.enter_context(bound_socket(self.options.host, service.port, CLASSIC_OPTION)))
+            for service in CLASSIC_SERVICES
+            if service.port not in taken
+        ]
+
+    @contextlib.asynccontextmanager
+    async def _serving_classic(
+        self, services: list[tuple[ClassicService, socket.socket]], stream: LiveStream, token: Token
+    ) -> AsyncIterator[None]:
+        """Serve the documents' services within the block."""
+        async with contextlib.AsyncExitStack() as stack:
+            if services:
+                hub = ClassicHub(self.state, self.bus)
+                listening = asyncio.create_task(hub.run())
+                stack.callback(listening.cancel)
+                for service, sock in services:
+                    if service.serves_dashboard:
+                        app = create_api(self.state, stream, token, port=service.port, dashboard=self.options.dashboard)
+                    else:
+                        app = create_classic(service, hub, token, service_port=self.options.port)
+                    await stack.enter_async_context(_serving(app, [sock]))
+            yield
 
     async def _run_lab(self, journal: Journal, stream: LiveStream, group: asyncio.TaskGroup) -> None:
         """Build the world and run it, with those who listen to it, to its end."""

@@ -68,6 +68,11 @@ class ServiceSettings(Section):
         description="File with the token that changes of state need, mode 0600."
         " Without it a token is kept in the data directory.",
     )
+    classic_ports: bool = Field(
+        default=False,
+        description="Whether the source documents' services answer on their ports too:"
+        " 3000, 3003, 5000, 5001, 8000, 8001, 8766, 8767 and 8768.",
+    )
 
 
 class FeedSettings(Section):
@@ -104,8 +109,10 @@ class LabSettings(Section):
     )
     seed: int = Field(default=1, ge=0, le=MAX_SEED, description="The same seed gives the same payments.")
     duration_s: Seconds = Field(default=0, description="Simulated seconds to run; 0 is for ever.")
-    demand: Literal["roles", "uniform"] = Field(
-        default="roles", description="`roles`: nodes with habits; `uniform`: 500 to 3000 sat between any two."
+    demand: Literal["roles", "settlements", "uniform"] = Field(
+        default="roles",
+        description="`roles`: nodes with habits; `settlements`: large payments whose money comes back;"
+        " `uniform`: 500 to 3000 sat between any two.",
     )
     baseline_rebalance_s: Seconds = Field(
         default=0, description="Simulated seconds between baseline rebalances; 0 turns them off."

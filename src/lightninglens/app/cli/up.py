@@ -37,6 +37,7 @@ class Demand(StrEnum):
     """What is paid."""
 
     ROLES = "roles"
+    SETTLEMENTS = "settlements"
     UNIFORM = "uniform"
 
 
@@ -52,7 +53,10 @@ def up(
     duration: Annotated[float | None, typer.Option(help="Simulated seconds to run; 0 is for ever.")] = None,
     topology: Annotated[Topology | None, typer.Option(help="The lab's channels: as built (7) or drawn (6).")] = None,
     opening: Annotated[Opening | None, typer.Option(help="The lab's money: with the opener, or half each.")] = None,
-    demand: Annotated[Demand | None, typer.Option(help="Nodes with habits, or 500 to 3000 sat at random.")] = None,
+    demand: Annotated[
+        Demand | None,
+        typer.Option(help="Nodes with habits, large payments whose money comes back, or 500 to 3000 sat at random."),
+    ] = None,
     baseline_every: Annotated[
         float | None, typer.Option(help="Simulated seconds between baseline rebalances; 0 turns them off.")
     ] = None,
@@ -61,6 +65,10 @@ def up(
     ] = None,
     port: Annotated[int | None, typer.Option(help="Port of dashboard and API.")] = None,
     feed_port: Annotated[int | None, typer.Option(help="Port of the raw feed.")] = None,
+    classic_ports: Annotated[
+        bool | None,
+        typer.Option("--classic-ports/--no-classic-ports", help="Answer on the source documents' ports too."),
+    ] = None,
     model: Annotated[
         str | None, typer.Option(help="Version of the model that suggests; `lens learn models` lists them.")
     ] = None,
@@ -95,6 +103,7 @@ def up(
         "learning.enabled": learn,
         "service.port": port,
         "feed.port": feed_port,
+        "service.classic_ports": classic_ports,
         "data.dir": data_dir,
     }
     settings = invocation(ctx).start(overrides).settings
@@ -131,6 +140,7 @@ def service_options(settings: "Settings", *, headless: bool, feed: bool, record:
         )
         if feed
         else None,
+        classic_ports=settings.service.classic_ports,
         record=record,
         min_confidence=settings.feed.min_confidence,
         budget_sat_per_day=settings.feed.budget_sat_per_day,
