@@ -11,7 +11,7 @@ from tests.integration.conftest import PATIENCE_S, Running, Start, free_port
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from lightninglens.app import serving
+from lightninglens.app import runtime, serving
 from lightninglens.app.classic import CLASSIC_SERVICES
 from lightninglens.app.classic.services import PROXY_PORT
 from lightninglens.app.events import ErrorPoint, LearnerNews, LearnerStatus, Prediction
