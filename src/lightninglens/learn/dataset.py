@@ -8,7 +8,7 @@ import dataclasses
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,17 @@ from lightninglens.learn.target import FlowColumns, best_share
 DEFAULT_HORIZON_NS: Final = 6 * NS_PER_HOUR
 DEFAULT_STEP_NS: Final = 600 * NS_PER_SECOND
 
-_FAILING: Final = ("failing_now_msat", "failing_best_msat")
+
+_COLUMNS: Final = (
+    "time_ns",
+    "channel_id",
+    "X",
+    "y",
+    "share_now",
+    "baseline",
+    "failing_now_msat",
+    "failing_best_msat",
+)
 
 Targets = Mapping[tuple[ChannelId, str], float]
 """The share that a fixed rule wants on a channel side."""
@@ -98,28 +108,17 @@ def concatenate(datasets: Sequence[Dataset]) -> Dataset:
         raise ValueError("data sets with different options or features cannot be joined")
     first_worlds = np.cumsum([0, *(int(one.world.max(initial=-1)) + 1 for one in datasets)])[:-1]
     first_rows = np.cumsum([0, *(len(one.y) for one in datasets)])[:-1]
-    columns = {
-        name: np.concatenate([getattr(one, name) for one in datasets])
-        for name in (
-            "time_ns",
-            "channel_id",
-            "X",
-            "y",
-            "share_now",
-            "baseline",
-            "failing_now_msat",
-            "failing_best_msat",
-        )
-    }
-    return dataclasses.replace(
-        first,
+    columns = {name: np.concatenate([getattr(one, name) for one in datasets]) for name in _COLUMNS}
+    worlds = [one.world + np.int32(shift) for one, shift in zip(datasets, first_worlds, strict=True)]
+    joined: dict[str, Any] = {
         **columns,
-        world=np.concatenate([one.world + np.int32(shift) for one, shift in zip(datasets, first_worlds, strict=True)]),
-        node_id=tuple(node for one in datasets for node in one.node_id),
-        moves=Moves.concatenate([one.moves for one in datasets], first_rows.tolist()),
-        payments=sum(one.payments for one in datasets),
-        dropped=dict(sum((Counter(one.dropped) for one in datasets), Counter())),
-    )
+        "world": np.concatenate(worlds),
+        "node_id": tuple(node for one in datasets for node in one.node_id),
+        "moves": Moves.concatenate([one.moves for one in datasets], first_rows.tolist()),
+        "payments": sum(one.payments for one in datasets),
+        "dropped": dict(sum((Counter(one.dropped) for one in datasets), Counter())),
+    }
+    return dataclasses.replace(first, **joined)
 
 
 def targets_by_name(

@@ -48,9 +48,9 @@ class FlowColumns:
     def of(cls, flows: Sequence[Flow], node_id: str, *, own_payment_worth_ppm: int = 0) -> "FlowColumns":
         """Take flows of one channel, in order of time, as `node_id` sees them.
 
-        A forward is worth its fee; an own payment that arrived, or was lost in
-        the end, `own_payment_worth_ppm` of its amount. One that went another way
-        instead is worth nothing here.
+        A forward is worth its fee; an own payment that was lost in the end,
+        `own_payment_worth_ppm` of its amount. One that arrived is worth nothing
+        here: it found its way, and without this channel mostly finds another.
         """
         signs = [1 if flow.from_node_id == node_id else -1 for flow in flows]
         worth = [
@@ -109,6 +109,6 @@ def reserve_msat(total_msat: int) -> int:
 def _value_msat(flow: Flow, own_payment_worth_ppm: int) -> int:
     if flow.role == "forward":
         return int(flow.fee_msat)
-    if flow.role == "own" and (flow.settled or flow.lost):
+    if flow.role == "own" and flow.lost:
         return int(flow.amount_msat) * own_payment_worth_ppm // PPM
     return 0
