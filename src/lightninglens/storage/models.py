@@ -34,6 +34,9 @@ from lightninglens.storage.private import private_directory, private_file
 FOLDER = "models"
 FILES_FORMAT = "lightninglens/model-files/1"
 MANIFEST, CARD, ONLINE, SELECTED = "manifest.json", "card.json", "online.json", "selected"
+ALLOWED_TYPES = ("numpy.dtype",)
+"""What may be in a model besides what skops holds to be safe: a dtype is read from an array's header. Trees are not
+among it: scikit-learn follows the indices in a tree's nodes unchecked, so a file could make it read anywhere."""
 MAX_FILE_BYTES = 256 * 1024 * 1024
 MAX_UNPACKED_BYTES = 1024 * 1024 * 1024
 
@@ -194,7 +197,9 @@ def _checked_version(version: str) -> str:
 def _refuse_file(path: Path) -> None:
     """Say why a file is no model; raises DataError, or ConfigError when there is no such file."""
     if not path.is_file():
-        raise ConfigError(f"{path}: no such file; and if there were: {_PICKLE}")
+        raise ConfigError(
+            f"{path}: no such file, and no pickle or joblib file is ever opened: name a version or a model's directory"
+        )
     with path.open("rb") as file:
         start = file.read(1 << 16)
     if looks_pickled(start, path.name):
@@ -207,15 +212,13 @@ def _write_model(
 ) -> None:
     from skops.io import dumps, get_untrusted_types  # noqa: PLC0415 - slow to import, and listing needs it not
 
-    from lightninglens.storage.tree_checks import ALLOWED_TYPES  # noqa: PLC0415 - scikit-learn too
-
     files = {CARD: to_json(card)}
     for name, estimator in estimators.items():
         if not _ESTIMATOR.fullmatch(name):
             raise DataError(f"an estimator cannot be called {name[:60]!r}", where=card.version)
         files[f"{name}.skops"] = dumps(estimator)
         try:
-            _check_types(get_untrusted_types(data=files[f"{name}.skops"]), ALLOWED_TYPES)
+            _check_types(get_untrusted_types(data=files[f"{name}.skops"]))
         except ValueError as problem:
             raise DataError(f"the estimator {name} cannot be kept: {problem}", where=card.version) from None
     if online is not None:
@@ -295,17 +298,13 @@ def _read_online(data: bytes, path: Path) -> Mapping[str, Any]:
 def _read_estimator(data: bytes, path: Path) -> Any:
     from skops.io import get_untrusted_types, loads  # noqa: PLC0415 - slow to import, and listing needs it not
 
-    from lightninglens.storage.tree_checks import ALLOWED_TYPES, check_trees  # noqa: PLC0415 - scikit-learn too
-
     try:
         _check_unpacked_size(data)
-        _check_types(get_untrusted_types(data=data), ALLOWED_TYPES)
-        estimator = loads(data, trusted=list(ALLOWED_TYPES))
-        check_trees(estimator)
+        _check_types(get_untrusted_types(data=data))
+        return loads(data, trusted=list(ALLOWED_TYPES))
     except Exception as problem:  # noqa: BLE001 - a damaged file may fail anywhere inside of the library
         reason = str(problem)[:200] or type(problem).__name__
         raise DataError(f"it is no estimator that can be used: {reason}", where=str(path)) from None
-    return estimator
 
 
 def _check_unpacked_size(data: bytes) -> None:
@@ -315,7 +314,7 @@ def _check_unpacked_size(data: bytes) -> None:
         raise ValueError(f"unpacked it would be {unpacked:,} bytes")
 
 
-def _check_types(untrusted: Iterable[str], allowed: Iterable[str]) -> None:
-    unknown = sorted(set(untrusted) - set(allowed))
+def _check_types(untrusted: Iterable[str]) -> None:
+    unknown = sorted(set(untrusted) - set(ALLOWED_TYPES))
     if unknown:
         raise ValueError(f"it holds {', '.join(unknown)}, and nothing of such a type is ever loaded")

@@ -95,7 +95,7 @@ def train_in_simulation(
 def simulated_dataset(lab: SimulatedLab, seed: int, hours: float, options: DatasetOptions) -> Dataset:
     """Return what can be learned from one simulated lab."""
     world = open_world("lab-drawn" if lab.drawn else "lab", seed=seed)
-    names = dict(zip(world.graph.node_ids, world.graph.aliases, strict=True))
+    names = {str(node): alias for node, alias in zip(world.graph.node_ids, world.graph.aliases, strict=True)}
     observations = list(simulate(lab, seed, hours))
     channels = [seen for seen in observations if isinstance(seen, ChannelSeen)][: world.graph.channel_count]
     return build_dataset(observations, options, targets=targets_by_name(channels, names))
