@@ -136,6 +136,15 @@ class Rebalancing:
         plan = Plan(plan_id="", created_ns=self._lab.now_ns(), author=author, changes=(change,))
         return (await self._execute(plan, rules, to_node=suggestion.to_node))[0]
 
+    async def carry_out(self, change: RebalanceChange, *, author: str, rules: GuardRules) -> RebalanceDone:
+        """Carry out a change that somebody decided, behind the guard; it is published when it was accepted."""
+        plan = Plan(plan_id="", created_ns=self._lab.now_ns(), author=author, changes=(change,))
+        return (await self._execute(plan, rules))[0]
+
+    async def view(self) -> LiquidityView:
+        """Return all nodes with their channels as they are now."""
+        return await self._view(self._lab.world.names)
+
     async def _execute(self, plan: Plan, rules: GuardRules, *, to_node: str | None = None) -> list[RebalanceDone]:
         named = dataclasses.replace(plan, plan_id=f"{self._run_id}-{next(self._plan_numbers)}")
         results = await self._executor.execute(named, rules)

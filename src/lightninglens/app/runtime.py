@@ -2,12 +2,15 @@
 
 import asyncio
 import contextlib
+import dataclasses
+import importlib
 import os
 import secrets
 import socket
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 
 import structlog
 
@@ -25,6 +28,7 @@ from lightninglens.app.kernels import compile_apart
 from lightninglens.app.lab import Lab, LabOptions
 from lightninglens.app.learning.effects import EffectJudge
 from lightninglens.app.learning.options import LearningOptions
+from lightninglens.app.learning.shelf import Shelf
 from lightninglens.app.payments import SearchablePayments
 from lightninglens.app.rebalancing import Rebalancing
 from lightninglens.app.recorder import FOLDER, Recorder
@@ -45,6 +49,8 @@ from lightninglens.operate.executor import Executor
 from lightninglens.storage.effects import EFFECTS_FILE, SqliteEffects
 from lightninglens.storage.journal import JOURNAL_FILE, SqliteJournal
 from lightninglens.storage.lock import DataDirectoryLock
+from lightninglens.storage.models import FOLDER as MODELS_FOLDER
+from lightninglens.storage.models import ModelStore
 from lightninglens.storage.payments import PAYMENTS_FILE, PaymentLog
 
 log = structlog.get_logger(__name__)
@@ -241,12 +247,39 @@ class Service:
         if self.options.record:
             recorder = Recorder(self.options.data_dir, self.bus, SystemClock())
             group.create_task(recorder.run(lab.observer.network(), lab.observer.stats))
+        await self._begin_learning(lab, rebalancing, group)
         self.state.begin(lab, rebalancing)
         await asyncio.sleep(0)  # those who listen subscribe before anything happens
         if not self._stopping.is_set():
             await lab.run()
         else:
             lab.simulated.close()
+
+    async def _begin_learning(self, lab: Lab, rebalancing: Rebalancing, group: asyncio.TaskGroup) -> None:
+        options, state = self.options.learning, self.state
+        shelf = state.models = Shelf(ModelStore(self.options.data_dir / MODELS_FOLDER))
+        if not options.enabled:
+            return
+        running = await in_daemon_thread(_import_learner)
+        channels = lab.world.graph.channel_count
+        if channels > running.MOST_CHANNELS:
+            text = f"learning is for networks of up to {running.MOST_CHANNELS} channels, and this one has {channels:,}"
+            state.learner.status = dataclasses.replace(state.learner.status, missing=(text,))
+            return
+        learner = running.RunningLearner(
+            options,
+            lab=lab,
+            rebalancing=rebalancing,
+            switches=state.switches,
+            board=state.learner,
+            history=state.history,
+            shelf=shelf,
+            bus=self.bus,
+            data_dir=self.options.data_dir,
+            run_id=secrets.token_hex(4),
+        )
+        state.desk = learner.desk
+        group.create_task(learner.run())
 
     def _promised_error(self) -> float | None:
         card = self.state.learner.card
@@ -292,6 +325,11 @@ class Service:
         self.bus.close()
         if self.state.lab is None and feed_task is not None:
             feed_task.cancel()
+
+
+def _import_learner() -> ModuleType:
+    """Return the module of the running learner: its libraries take seconds to import, while the page is served."""
+    return importlib.import_module("lightninglens.app.learning.running")
 
 
 def _first_cause(problems: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from lightninglens.app.learning.training import TrainingLab
 from lightninglens.core.units import NS_PER_HOUR
 
 DEFAULT_HORIZON_NS = 6 * NS_PER_HOUR
@@ -14,6 +15,8 @@ class LearningOptions:
     enabled: bool = False
     model: str | None = None
     """Version in the registry; None: the selected one, or the newest, or one that is trained first."""
+    train_in: TrainingLab | None = None
+    """Where a first model is trained when there is none; None: nowhere."""
     automatic: bool = False
     min_confidence: float = 0.5
     budget_sat_per_day: int = 10_000
