@@ -188,7 +188,9 @@ class Service:
                 group.create_task(Webhook(self.options.webhook, SystemClock()).run(self.bus))
             writing = group.create_task(files.payments.write_each_second())
             if self.options.feed is not None:
-                server = self.feed = FeedServer(self.options.feed, self.bus, self.state.wait_until_ready)
+                server = self.feed = FeedServer(
+                    self.options.feed, self.bus, self.state.wait_until_ready, self.state.learner
+                )
                 self.state.feed_clients = lambda: server.client_count
                 feed_task = group.create_task(server.run(feed))
             else:
