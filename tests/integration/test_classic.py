@@ -11,7 +11,7 @@ from tests.integration.conftest import PATIENCE_S, Running, Start, free_port
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from lightninglens.app import runtime
+from lightninglens.app import runtime, serving
 from lightninglens.app.classic import CLASSIC_SERVICES
 from lightninglens.app.classic.services import PROXY_PORT
 from lightninglens.app.events import ErrorPoint, LearnerNews, LearnerStatus, Prediction
@@ -308,7 +308,7 @@ async def test_a_taken_port_is_named_with_the_option_that_turns_it_off(
     service = dataclasses.replace(CLASSIC_SERVICES[1], port=free_port())
     monkeypatch.setattr(runtime, "CLASSIC_SERVICES", (service,))
     with (
-        runtime.bound_socket("127.0.0.1", service.port, "--port"),
+        serving.bound_socket("127.0.0.1", service.port, "--port"),
         pytest.raises(LensError, match=rf"port {service.port} .*--no-classic-ports"),
     ):
         async with start(classic_ports=True):

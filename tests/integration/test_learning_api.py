@@ -1,6 +1,10 @@
+import asyncio
 from typing import Any
 
 import pytest
+
+from lightninglens.app.learning.options import LearningOptions
+from lightninglens.core.units import NS_PER_SECOND
 
 
 @pytest.mark.asyncio
@@ -38,3 +42,27 @@ async def test_a_channel_shows_what_went_over_it(start: Any) -> None:
         success = (await http.get("/api/v1/metrics")).json()["success"]
         assert sum(span["payments"] for span in success) >= 60
         assert all(span["world_ms"] % 300_000 == 0 for span in success)
+
+
+@pytest.mark.asyncio
+async def test_an_executed_rebalance_is_judged_a_horizon_later_by_what_followed(start: Any) -> None:
+    learning = LearningOptions(horizon_ns=1_800 * NS_PER_SECOND)
+    async with (
+        start(traffic=True, lab={"speed": 500.0}, learning=learning) as running,
+        running.http(headers=running.authorised) as http,
+    ):
+        order = {"from_node": "lnd-alice", "to_node": "lnd-bob", "amount_sat": 100_000}
+        report = (await http.post("/api/v1/rebalances", json=order)).json()["changes"][0]
+        (effect,) = (await http.get("/api/v1/effects")).json()
+        assert (effect["plan_id"], effect["status"], effect["author"]) == (report["plan_id"], "succeeded", "operator")
+        assert (effect["from_node"], effect["to_node"]) == ("lnd-alice", "lnd-bob")
+        assert (effect["predicted_gain_msat"], effect["realised_gain_msat"]) == (None, None)
+        before, after = effect["outgoing_local_msat"]
+        assert before - after == 100_000_000 + report["fee_msat"]
+        assert effect["due_ms"] == effect["world_ms"] + 1_800_000
+        async with asyncio.timeout(60):
+            while effect["realised_gain_msat"] is None:
+                (effect,) = (await http.get("/api/v1/effects")).json()
+        assert (await http.get("/api/v1/stats")).json()["world_ms"] >= effect["due_ms"]
+        # A hundred thousand sat can at most serve what is worth a part of them, and cost what they did.
+        assert -effect["fee_msat"] - 1_000_000 < effect["realised_gain_msat"] < 1_000_000

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal, Protocol
 
 from lightninglens.app.alerts import AlertBook
@@ -14,6 +13,7 @@ from lightninglens.app.lab import Lab
 from lightninglens.app.learning.board import LearnerBoard
 from lightninglens.app.payments import SearchablePayments
 from lightninglens.app.rebalancing import Rebalancing
+from lightninglens.app.runs import RunLibrary
 from lightninglens.app.shapes import Effect, ModelItem
 from lightninglens.app.switches import Switches
 from lightninglens.core.clock import Stopwatch
@@ -60,7 +60,7 @@ class ServiceState:
 
     bus: Bus
     switches: Switches
-    data_dir: Path
+    runs: RunLibrary
     payments: SearchablePayments | None = None
     phase: Literal["warming up", "running", "ended"] = "warming up"
     lab: Lab | None = None

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.websockets import WebSocket
 
 from lightninglens import __version__
-from lightninglens.app.api import control_routes, learning_routes, routes
+from lightninglens.app.api import control_routes, learning_routes, routes, run_routes
 from lightninglens.app.api.errors import Problem
 from lightninglens.app.api.metrics import CONTENT_TYPE, ServiceCollector, render
 from lightninglens.app.api.security import BodyLimit, OriginGuard, SecurityHeaders, Token, error_body
@@ -35,7 +35,7 @@ def create_api(state: ServiceState, stream: LiveStream, token: Token, *, port: i
     )
     app.state.service = state
     app.state.token = token
-    for part in (routes, learning_routes, control_routes):
+    for part in (routes, learning_routes, control_routes, run_routes):
         app.include_router(part.router, prefix=PREFIX)
     add_error_handlers(app, openapi_path=f"{PREFIX}/openapi.json")
     collector = ServiceCollector(

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lightninglens.app.alerts.webhook import WebhookOptions
+    from lightninglens.app.learning.training import TrainingLab
     from lightninglens.app.runtime import ServiceOptions
     from lightninglens.app.settings import Settings
     from lightninglens.app.world import World
@@ -107,7 +108,7 @@ def up(
         "data.dir": data_dir,
     }
     settings = invocation(ctx).start(overrides).settings
-    options = service_options(settings, headless=headless, feed=not no_feed, record=not no_record)
+    options = service_options(settings, headless=headless, feed=not no_feed, record=not no_record, is_lab=graph is None)
     build = world_builder(settings, graph)
     asyncio.run(
         run_on_console(
@@ -120,8 +121,10 @@ def up(
     )
 
 
-def service_options(settings: "Settings", *, headless: bool, feed: bool, record: bool) -> "ServiceOptions":
-    """Return the service's options for these settings."""
+def service_options(
+    settings: "Settings", *, headless: bool, feed: bool, record: bool, is_lab: bool
+) -> "ServiceOptions":
+    """Return the service's options for these settings; only for a lab a first model can be trained."""
     from lightninglens.app.alerts.rules import AlertOptions
     from lightninglens.app.feed import FeedOptions
     from lightninglens.app.lab import LabOptions
@@ -147,6 +150,7 @@ def service_options(settings: "Settings", *, headless: bool, feed: bool, record:
         learning=LearningOptions(
             enabled=settings.learning.enabled,
             model=settings.learning.model,
+            train_in=training_lab(settings) if is_lab else None,
             automatic=settings.learning.automatic,
             min_confidence=settings.learning.min_confidence,
             budget_sat_per_day=settings.learning.budget_sat_per_day,
@@ -165,6 +169,18 @@ def service_options(settings: "Settings", *, headless: bool, feed: bool, record:
             baseline_rebalance_s=settings.lab.baseline_rebalance_s,
             snapshot_s=settings.lab.snapshot_s,
         ),
+    )
+
+
+def training_lab(settings: "Settings") -> "TrainingLab":
+    """Return the kind of lab that runs, for a first model to learn in."""
+    from lightninglens.app.learning.training import TrainingLab
+
+    return TrainingLab(
+        topology=settings.lab.topology,
+        opening=settings.lab.opening,
+        capacity_sat=settings.lab.capacity_sat,
+        demand=settings.lab.demand,
     )
 
 

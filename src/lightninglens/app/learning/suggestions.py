@@ -29,21 +29,26 @@ class SuggestionBook:
         """Return a suggestion, or None."""
         return self._suggestions.get(suggestion_id)
 
-    def renew(self, suggestions: Iterable[SuggestedChange]) -> None:
-        """Take the newest suggestions: what is open of an older look is replaced by what is said now.
+    def renew(self, suggestions: Iterable[SuggestedChange]) -> list[tuple[str, str]]:
+        """Take the newest suggestions, best first: what is open of an older look is replaced by what is said now.
 
         A suggestion that is said again for the same two channels keeps its id, so that a page that shows it
-        can still accept it; one that is said no more expires.
+        can still accept it; one that is said no more expires. Returns the ids that were given and are kept.
         """
+        kept_ids: list[tuple[str, str]] = []
         open_before = {_circle(one): one for one in self._suggestions.values() if one.status == "open"}
-        for suggestion in suggestions:
+        for suggestion in reversed(list(suggestions)):
             before = open_before.pop(_circle(suggestion), None)
-            kept = dataclasses.replace(suggestion, suggestion_id=before.suggestion_id) if before else suggestion
+            kept = suggestion
+            if before is not None:
+                kept_ids.append((suggestion.suggestion_id, before.suggestion_id))
+                kept = dataclasses.replace(suggestion, suggestion_id=before.suggestion_id, outcome=before.outcome)
             self._suggestions.pop(kept.suggestion_id, None)
             self._suggestions[kept.suggestion_id] = kept
         for gone in open_before.values():
             self._put(gone, "expired", "the learner no longer suggests it")
         self._forget()
+        return kept_ids
 
     def expire(self, now_ms: int) -> None:
         """Let what is open and too old expire."""
