@@ -122,7 +122,7 @@ describe("a replay", () => {
     expect(nextMoment(run, 2_000_000, 60)).toBeNull();
   });
 
-  it("is shown like the live world, and marked as what it is", () => {
+  it("is shown like the live world, and says of what kind it was", () => {
     const { network } = makeHello(1).snapshot;
     const moment = {
       network,
@@ -132,7 +132,8 @@ describe("a replay", () => {
       world_end_ms: 2_000_000,
     };
     const world = worldFromHello(helloOf(run, moment, 3));
-    expect(world.network.mode).toBe("replay");
+    expect(world.network.mode).toBe("simulated");
+    expect(world.session).toBe("run run-1");
     expect(world.payments).toHaveLength(1);
     expect(world.learner).toBeNull();
   });

@@ -21,7 +21,11 @@ describe("preferences", () => {
   });
 
   it.each(["nonsense", "null", "[]", '{"unit":"usd","theme":7}'])("start anew from %s", (stored) => {
-    expect(new PreferenceStore(storage(stored)).get()).toEqual({ unit: "sat", theme: "dark", hiddenColumns: [] });
+    expect(new PreferenceStore(storage(stored)).get()).toEqual({
+      unit: "sat",
+      theme: "dark",
+      hiddenColumns: [],
+    });
   });
 
   it("work, for the page's life, in a browser that stores nothing", () => {

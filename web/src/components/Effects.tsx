@@ -73,7 +73,7 @@ interface Column {
 const COLUMNS: readonly Column[] = [
   {
     label: "Time",
-    className: "w-40 text-left",
+    className: "w-48 text-left",
     show: ({ world_ms }) => `${formatClock(world_ms).date} ${formatClock(world_ms).time}`,
   },
   { label: "By", className: "w-24 text-left", show: ({ author }) => author },
@@ -219,7 +219,7 @@ export function Effects({ effects }: { readonly effects: Resource<readonly Effec
           {isRoomy ? (
             <Scrollable label="Journal rows">
               <table
-                className="w-full min-w-320 table-fixed border-separate border-spacing-0"
+                className="w-full min-w-330 table-fixed border-separate border-spacing-0"
                 data-testid="effects"
               >
                 <thead className="sticky top-0 bg-surface">

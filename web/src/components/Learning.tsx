@@ -217,7 +217,7 @@ export function Models() {
         </Empty>
       ) : (
         <Scrollable label="Models">
-          <table className="w-full border-separate border-spacing-0" data-testid="models">
+          <table className="w-full min-w-200 border-separate border-spacing-0" data-testid="models">
             <thead>
               <tr className="text-left text-12 text-ink-2">
                 {["Version", "Trained on", "Error", "Verdict", ""].map((label) => (

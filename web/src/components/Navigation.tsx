@@ -9,7 +9,7 @@ export function Navigation() {
   return (
     <nav
       aria-label="Places"
-      className="z-20 shrink-0 overflow-x-auto border-line bg-surface max-lg:fixed max-lg:inset-x-0 max-lg:bottom-0 max-lg:border-t lg:w-20 lg:border-r"
+      className="z-20 shrink-0 overflow-x-auto border-line bg-surface max-lg:fixed max-lg:inset-x-0 max-lg:bottom-0 max-lg:border-t lg:w-26 lg:border-r"
     >
       <ul className="flex justify-between lg:flex-col lg:justify-start lg:pt-1">
         {PLACES.map((place) => {

@@ -90,8 +90,10 @@ function Name({ row }: { readonly row: NodeRow }) {
       >
         {row.node.name}
       </button>
-      <span className="mr-2 text-12 text-ink-3">{shortKey(row.node.node_id)}</span>
-      <CopyButton text={row.node.node_id} what={`the key of ${row.node.name}`} />
+      <span className="whitespace-nowrap">
+        <span className="mr-2 text-12 text-ink-3">{shortKey(row.node.node_id)}</span>
+        <CopyButton text={row.node.node_id} what={`the key of ${row.node.name}`} />
+      </span>
     </>
   );
 }

@@ -19,18 +19,14 @@ export function nextMoment(run: RunItem, atMs: number, speed: number): number | 
   return atMs >= run.world_end_ms ? null : clampMoment(run, atMs + speed * STEP_MS);
 }
 
-/** A recorded moment in the form in which the page takes the live world. */
+/** A recorded moment in the form in which the page takes the live world; its kind stays that of the recording. */
 export function helloOf(run: RunItem, moment: RunMoment, seq: number): Hello {
   return {
     type: "hello",
     session: `run ${run.run_id}`,
     seq,
     snapshot: {
-      network: {
-        ...moment.network,
-        mode: "replay",
-        nodes: moment.network.nodes.map(cleanNode),
-      },
+      network: { ...moment.network, nodes: moment.network.nodes.map(cleanNode) },
       payments: moment.payments.map(cleanPayment),
       stats: moment.stats,
       learner: null,

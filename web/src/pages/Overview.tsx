@@ -17,7 +17,7 @@ export function Overview({ onClosePanel }: { readonly onClosePanel: () => void }
         <ChannelPanel onClose={onClosePanel} />
       </div>
       <div className="flex min-h-0 min-w-0 flex-col gap-2">
-        <ChannelTable isCompact className="lg:flex-[1.2]" />
+        <ChannelTable isCompact className="lg:flex-[1.4]" />
         <Suggestions effects={effects.value ?? []} className="lg:flex-1" />
       </div>
       <TransactionLog className="order-last lg:order-none" />

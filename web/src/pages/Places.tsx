@@ -30,7 +30,7 @@ export function Rebalance() {
   const effects = useEffects();
   return (
     <div className="flex flex-col gap-2">
-      <div className="grid items-start gap-2 lg:grid-cols-2">
+      <div className="grid gap-2 lg:grid-cols-2">
         <Suggestions isFull effects={effects.value ?? []} className="lg:max-h-160" />
         <div className="flex min-w-0 flex-col gap-2">
           <Section id="automatic" title="Automatic">

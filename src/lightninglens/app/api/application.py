@@ -14,7 +14,7 @@ from lightninglens import __version__
 from lightninglens.app.api.errors import Problem
 from lightninglens.app.api.metrics import CONTENT_TYPE, ServiceCollector, render
 from lightninglens.app.api.routes import router
-from lightninglens.app.api.security import BodyLimit, OriginGuard, SecurityHeaders, Token, error_body
+from lightninglens.app.api.security import BodyLimit, CrossOrigin, OriginGuard, SecurityHeaders, Token, error_body
 from lightninglens.app.api.static import load_bundle, static_routes
 from lightninglens.app.api.stream import LiveStream
 from lightninglens.app.state import ServiceState
