@@ -1,6 +1,5 @@
 """Building the world that the service runs: its network, its balances, its engine and its demand."""
 
-import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -10,13 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightninglens.core.graph import NetworkGraph, unique_names
-from lightninglens.core.units import MSAT_PER_SAT, NS_PER_SECOND
+from lightninglens.core.units import NS_PER_SECOND
 from lightninglens.sim.balances import BalanceModel, draw_openers, initial_balances
-from lightninglens.sim.demand import DemandModel, UniformDemand, draw_intents, to_requests
-from lightninglens.sim.demand.model import LAB_DEMAND
+from lightninglens.sim.demand import DemandModel, UniformDemand, draw_intents, named_demand, to_requests
 from lightninglens.sim.engine import Engine, EngineConfig, PaymentRequests
 from lightninglens.sim.scenario import WORLD_START_S
-from lightninglens.sim.topology.lab import lab_topology
+from lightninglens.sim.topology.lab import lab_topology, with_capacity
 
 WORLD_START_NS = WORLD_START_S * NS_PER_SECOND
 """The same start for all, so that the same seed gives the same payments."""
@@ -31,7 +29,7 @@ class WorldOptions:
     topology: Literal["built", "drawn"] = "built"
     opening: Literal["opener", "balanced"] = "opener"
     capacity_sat: int = 1_000_000
-    demand: Literal["roles", "uniform"] = "roles"
+    demand: Literal["roles", "settlements", "uniform"] = "roles"
     seed: int = 1
 
 
@@ -57,17 +55,17 @@ class World:
 def build_lab(options: WorldOptions) -> World:
     """Return the five-node lab."""
     lab = lab_topology(options.seed, drawn=options.topology == "drawn")
-    graph = _with_capacity(lab.graph, options.capacity_sat)
+    graph = with_capacity(lab.graph, options.capacity_sat)
     opener_side = (graph.node1 != np.array(lab.openers)).astype(np.int8)
     model = BalanceModel.BALANCED if options.opening == "balanced" else BalanceModel.OPENER
-    demand = UniformDemand() if options.demand == "uniform" else LAB_DEMAND
+    demand = named_demand(options.demand, lab=True)
     return _world("lab", graph, lab.names, opener_side, model, demand, options.seed)
 
 
 def build_from_graph(graph: NetworkGraph, name: str, options: WorldOptions) -> World:
     """Return a world on any graph; openers and balances, which no public graph tells, are drawn."""
     opener_side = draw_openers(graph, seed=options.seed)
-    demand = UniformDemand() if options.demand == "uniform" else DemandModel()
+    demand = named_demand(options.demand, lab=False)
     names = unique_names(graph.node_ids, graph.aliases)
     return _world(name, graph, names, opener_side, BalanceModel.UNIFORM, demand, options.seed)
 
@@ -106,9 +104,3 @@ def _draw(
 ) -> PaymentRequests:
     intents = draw_intents(demand, graph, seed=seed, start_ns=start_ns, end_ns=end_ns, origin_ns=WORLD_START_NS)
     return to_requests(intents)
-
-
-def _with_capacity(graph: NetworkGraph, capacity_sat: int) -> NetworkGraph:
-    policies = graph.policies.copy()
-    policies.max_htlc_msat[:] = capacity_sat * MSAT_PER_SAT * 99 // 100
-    return dataclasses.replace(graph, capacity_sat=np.full_like(graph.capacity_sat, capacity_sat), policies=policies)

@@ -230,17 +230,26 @@ def _payment_columns(naming: _Naming, payments: FinishedPayments) -> dict[str, N
 def _attempt_columns(naming: _Naming, harvests: list[Harvest]) -> dict[str, NDArray[np.generic] | pl.Series]:
     rows = np.concatenate([harvest.attempts for harvest in harvests])
     routes = np.concatenate([harvest.routes for harvest in harvests])
+    amounts_msat = np.concatenate([harvest.route_amounts_msat for harvest in harvests])
     ends = np.cumsum(rows["hops"])
     order = np.lexsort((rows["number"], rows["payment_id"]))
     flat = np.concatenate(
         [np.arange(ends[row] - rows["hops"][row], ends[row]) for row in order] or [np.zeros(0, np.int64)]
     )
-    routes, rows = routes[flat.astype(np.int64)], rows[order]
+    flat = flat.astype(np.int64)
+    routes, amounts_msat, rows = routes[flat], amounts_msat[flat], rows[order]
     attempt = np.repeat(np.arange(len(rows)), rows["hops"])
     first = np.concatenate([[0], np.cumsum(rows["hops"])[:-1]]).astype(np.int64)[: len(rows)]
     senders = naming.sources[routes[first]]
-    hops = pl.DataFrame({"attempt": attempt, "channel": naming.channels(routes), "node": naming.targets[routes]})
-    grouped = hops.group_by("attempt", maintain_order=True).agg("channel", "node")
+    hops = pl.DataFrame(
+        {
+            "attempt": attempt,
+            "channel": naming.channels(routes),
+            "node": naming.targets[routes],
+            "amount_msat": amounts_msat,
+        }
+    )
+    grouped = hops.group_by("attempt", maintain_order=True).agg("channel", "node", "amount_msat")
     nodes = grouped.select(pl.concat_list(pl.Series("sender", senders), pl.col("node"))).to_series()
     return {
         "payment_id": rows["payment_id"],
@@ -255,6 +264,7 @@ def _attempt_columns(naming: _Naming, harvests: list[Harvest]) -> dict[str, NDAr
         "failed_channel_id": naming.channels(rows["failed_direction"]),
         "route_channel_ids": grouped["channel"],
         "route_nodes": nodes,
+        "route_amounts_msat": grouped["amount_msat"],
     }
 
 

@@ -5,7 +5,7 @@ export type Origin = "observed" | "estimated";
 
 const OBSERVED: Readonly<Record<Mode, readonly [string, string]>> = {
   simulated: ["s", "simulated: it happened in the simulated network"],
-  replay: ["m", "measured: taken from a recording"],
+  replay: ["r", "recorded: as the run was, simulated or measured"],
   live: ["m", "measured on the node"],
 };
 const ESTIMATED = ["e", "estimated: computed by a model or by this page, not observed"] as const;

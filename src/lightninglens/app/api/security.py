@@ -31,14 +31,6 @@ SECURITY_HEADERS = (
     (b"cross-origin-resource-policy", b"same-origin"),
 )
 
-_PREFLIGHT_HEADERS = (
-    (b"access-control-allow-methods", b"GET, POST, PATCH"),
-    (b"access-control-allow-headers", b"authorization, content-type"),
-    (b"access-control-max-age", b"600"),
-    # A page of the internet that asks for an address of this machine needs this in Chromium.
-    (b"access-control-allow-private-network", b"true"),
-)
-
 
 def error_body(what: str, where: str, what_to_do: str) -> dict[str, Any]:
     """Return the one shape that all errors have."""
@@ -83,11 +75,10 @@ def _make_token(path: Path) -> None:
 class OriginGuard:
     """Refuse requests and WebSockets that are not addressed to us, or come from a page that we did not serve."""
 
-    def __init__(self, app: ASGIApp, *, port: int, more_origins: tuple[str, ...] = ()) -> None:
-        """`more_origins`: of pages that other web servers serve."""
+    def __init__(self, app: ASGIApp, *, port: int, more_origins: frozenset[str] = frozenset()) -> None:
         self._app = app
         self._hosts = allowed_hosts(port)
-        self._origins = allowed_origins(port) | frozenset(more_origins)
+        self._origins = allowed_origins(port) | more_origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on what may pass."""
@@ -108,40 +99,6 @@ class OriginGuard:
         else:
             body = error_body(problem, "headers Host and Origin", "open the address that `lens up` printed")
             await JSONResponse(body, status_code=403)(scope, receive, send)
-
-
-class CrossOrigin:
-    """Let pages of the allowed origins read answers, and ask first (CORS), under the API's prefix only.
-
-    It stands behind the OriginGuard: whoever is not allowed never comes here.
-    """
-
-    def __init__(self, app: ASGIApp, *, prefix: str, origins: tuple[str, ...]) -> None:
-        self._app = app
-        self._prefix = prefix.encode()
-        self._origins = frozenset(origins)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer what browsers ask before they send, and mark all other answers."""
-        origin = next(iter(_header_values(scope, b"origin")), None) if scope["type"] == "http" else None
-        is_api = scope["type"] == "http" and scope["path"].encode().startswith(self._prefix)
-        if origin not in self._origins or not is_api:
-            await self._app(scope, receive, send)
-            return
-        headers = [(b"access-control-allow-origin", origin.encode()), (b"vary", b"Origin")]
-        if scope["method"] == "OPTIONS":
-            answer = [*headers, *_PREFLIGHT_HEADERS]
-            await send({"type": "http.response.start", "status": 204, "headers": answer})
-            await send({"type": "http.response.body", "body": b""})
-            return
-
-        async def send_marked(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                kept = [(name, value) for name, value in message.get("headers", ()) if name.lower() != b"vary"]
-                message["headers"] = [*kept, *headers]
-            await send(message)
-
-        await self._app(scope, receive, send_marked)
 
 
 class SecurityHeaders:

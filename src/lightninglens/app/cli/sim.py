@@ -32,6 +32,7 @@ class Demand(StrEnum):
     """Who wants to pay whom."""
 
     ROLES = "roles"
+    SETTLEMENTS = "settlements"
     UNIFORM = "uniform"
 
 
@@ -66,7 +67,11 @@ def run(
     payments: Annotated[int | None, typer.Option(min=1, max=10_000_000, help="How many payments.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, max=2**63 - 1, help="Same seed, same run.")] = None,
     demand: Annotated[
-        Demand | None, typer.Option(help="roles: hot receivers, drift, time of day; uniform: small random payments.")
+        Demand | None,
+        typer.Option(
+            help="roles: hot receivers, drift, time of day; settlements: money that comes back;"
+            " uniform: small random payments."
+        ),
     ] = None,
     balances: Annotated[Balances | None, typer.Option(help="How liquidity starts.")] = None,
     snapshot_every: Annotated[
@@ -130,18 +135,16 @@ def _read_scenario(path: Path) -> "Scenario":
 
 def _scenario(source: Any, name: str, given: dict[str, Any]) -> "Scenario":
     from lightninglens.sim.balances import BalanceModel
-    from lightninglens.sim.demand import DemandModel, UniformDemand
-    from lightninglens.sim.demand.model import LAB_DEMAND
+    from lightninglens.sim.demand import named_demand
     from lightninglens.sim.scenario import Scenario
 
-    roles = LAB_DEMAND if name.startswith("lab") else DemandModel()
     return Scenario(
         name=Path(name).name,
         seed=given["--seed"] or 0,
         graph=source,
         payments=given["--payments"] or DEFAULT_PAYMENTS,
         balances=BalanceModel(given["--balances"] or Balances.UNIFORM),
-        demand=UniformDemand() if given["--demand"] is Demand.UNIFORM else roles,
+        demand=named_demand(given["--demand"] or Demand.ROLES, lab=name.startswith("lab")),
         observed_nodes=tuple(given["--observe"] or ()),
         snapshot_interval_s=given["--snapshot-every"] or 0,
     )

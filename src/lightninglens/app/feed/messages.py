@@ -64,6 +64,7 @@ def transaction_data(payment: Payment) -> Message:
         "fee_msat": payment.fee_msat,
         "route_length": len(payment.route_channel_ids),
         "attempts": payment.attempts,
+        "outcome": payment.outcome,
         "duration_ms": payment.duration_ms,
         "failure_reason": None if payment.succeeded else (failure.code if failure else payment.outcome).lower(),
         "payment_id": payment.payment_id,
@@ -145,6 +146,7 @@ class ChannelBook:
                     "channel_id": channel.channel_id,
                     "commit_fee": channel.commit_fee_sat,
                     "unsettled_balance": -to_sat(-channel.unsettled_msat),
+                    "pending_htlcs": channel.pending_htlcs,
                     "initiator": channel.opener_id == node_id,
                 },
             )

@@ -14,6 +14,7 @@ as bob-eve, because that is the channel which the built network has there; so th
 drawing is the built network without alice-carol.
 """
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -93,6 +94,13 @@ def lab_topology(seed: int, *, drawn: bool = False, fee_rates_ppm: Mapping[str, 
         policies=policies,
     )
     return LabTopology(graph=graph, names=LAB_NODES, openers=tuple(int(opener) for opener in ends[:, 0]))
+
+
+def with_capacity(graph: NetworkGraph, capacity_sat: int) -> NetworkGraph:
+    """Return the lab with channels of another capacity; the largest HTLC follows it."""
+    policies = graph.policies.copy()
+    policies.max_htlc_msat[:] = capacity_sat * MSAT_PER_SAT * 99 // 100
+    return dataclasses.replace(graph, capacity_sat=np.full_like(graph.capacity_sat, capacity_sat), policies=policies)
 
 
 def _policy(fee_rate_ppm: int) -> ChannelPolicy:

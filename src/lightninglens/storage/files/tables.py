@@ -4,6 +4,7 @@ One list of columns per table is the source for writing, for checking what is
 read, and for docs/reference/formats.md.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,8 @@ class Column:
     name: str
     dtype: pl.DataType
     meaning: str
+    added_later: bool = False
+    """Files of earlier versions have it not: it is null then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +42,10 @@ class Table:
         return pl.Schema({column.name: column.dtype for column in self.columns})
 
 
-def _columns(*rows: tuple[str, pl.DataType, str]) -> tuple[Column, ...]:
-    return tuple(Column(name=name, dtype=dtype, meaning=meaning) for name, dtype, meaning in rows)
+def _columns(*rows: tuple[str, pl.DataType, str], later: Collection[str] = ()) -> tuple[Column, ...]:
+    return tuple(
+        Column(name=name, dtype=dtype, meaning=meaning, added_later=name in later) for name, dtype, meaning in rows
+    )
 
 
 _INT, _SMALL, _TEXT = pl.Int64(), pl.Int32(), pl.String()
@@ -91,6 +96,8 @@ ATTEMPTS = Table(
         ("failed_channel_id", _CHANNEL, "channel it could not forward over, 0 for none"),
         ("route_channel_ids", pl.List(pl.UInt64()), "channels from the sender on"),
         ("route_nodes", pl.List(pl.Int32()), "rows of the graph's nodes: the sender, then who each channel leads to"),
+        ("route_amounts_msat", pl.List(pl.Int64()), "sent over each channel, with the fees of the hops after it"),
+        later=("route_amounts_msat",),
     ),
 )
 
@@ -162,6 +169,9 @@ def read_table(table: Table, path: Path) -> pl.DataFrame:
         frame = pl.read_parquet(path)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise DataError(f"not a readable Parquet file ({str(error).splitlines()[0]})", where=str(path)) from None
+    for column in table.columns:
+        if column.added_later and column.name not in frame.columns:
+            frame = frame.with_columns(pl.lit(None, column.dtype).alias(column.name))
     if frame.schema != table.schema:
         raise DataError("its columns are not those of the format", where=str(path))
     return frame
