@@ -34,8 +34,15 @@ def _matches(payment: Json, search: str, outcome: str, kind: str) -> bool:
 def _stats_of(stats: Json, payments: list[Json], at_ms: int) -> Json:
     paid = [payment for payment in payments if payment["kind"] == "payment"]
     succeeded = sum(payment["succeeded"] for payment in paid)
-    rate = succeeded / len(paid) if paid else None
-    return {**stats, "world_ms": at_ms, "payments": len(paid), "succeeded": succeeded, "success_rate": rate}
+    return {
+        **stats,
+        "world_ms": at_ms,
+        "payments": len(paid),
+        "succeeded": succeeded,
+        "success_rate": succeeded / len(paid) if paid else None,
+        "volume_msat": sum(payment["amount_msat"] for payment in paid if payment["succeeded"]),
+        "rebalances": len(payments) - len(paid),
+    }
 
 
 def rest_routes(service: ScriptedService) -> APIRouter:

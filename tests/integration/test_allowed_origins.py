@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
+from websockets.typing import Origin
 
-ELSEWHERE = "https://lens.example"
-OTHER = "https://other.example"
+ELSEWHERE = Origin("https://lens.example")
+OTHER = Origin("https://other.example")
 PREFLIGHT = {
     "Origin": ELSEWHERE,
     "Access-Control-Request-Method": "PATCH",

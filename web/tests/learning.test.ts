@@ -3,7 +3,7 @@ import { parseMessage } from "../src/api/parse";
 import { orient } from "../src/lib/channels";
 import { effectTotals } from "../src/lib/effects";
 import { bestShare, planOf } from "../src/lib/predictions";
-import { errorSeries, spanSuccess } from "../src/lib/series";
+import { errorSeries, gatherSpans, spanSuccess } from "../src/lib/series";
 import { applyUpdate, predictionKey, unseenAlerts, worldFromHello } from "../src/state/world";
 import {
   ALICE,
@@ -136,6 +136,21 @@ describe("errors over time", () => {
     expect(series.compared).toBe(5_000);
     expect(series.times_s.length).toBeLessThanOrEqual(120);
     expect(series.times_s.at(-1)).toBe(999);
+  });
+
+  it("sums spans to longer ones of one length, and loses nothing", () => {
+    const spans = Array.from({ length: 400 }, (_, index) => ({
+      world_ms: index * 300_000,
+      payments: 2,
+      succeeded: 1,
+      volume_msat: 10,
+    }));
+    const gathered = gatherSpans(spans);
+    expect(gathered.minutes).toBe(35);
+    expect(gathered.spans.length).toBeLessThanOrEqual(60);
+    expect(gathered.spans.reduce((sum, span) => sum + span.payments, 0)).toBe(800);
+    expect(gatherSpans(spans.slice(0, 3))).toEqual({ spans: spans.slice(0, 3), minutes: 5 });
+    expect(gatherSpans([])).toEqual({ spans: [], minutes: 5 });
   });
 
   it("skips spans in which nothing was paid", () => {

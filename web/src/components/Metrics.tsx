@@ -2,9 +2,16 @@ import { type ReactNode, useMemo, useState } from "react";
 import type { SuccessSpan } from "../api/learning";
 import { ErrorChart, ErrorLegend } from "../charts/ErrorChart";
 import { ChartLegend, LineChart } from "../charts/LineChart";
-import { formatInteger, formatShare, THIN } from "../lib/format";
+import { formatInteger, formatShare, formatSpan } from "../lib/format";
 import { useMetrics } from "../lib/metrics";
-import { errorSeries, spanSuccess, successSeries, WINDOW } from "../lib/series";
+import {
+  errorSeries,
+  type GatheredSpans,
+  gatherSpans,
+  spanSuccess,
+  successSeries,
+  WINDOW,
+} from "../lib/series";
 import { useDashboard, useRoute } from "../state/context";
 import { rangeStartMs } from "../state/route";
 import { Amount } from "./Amount";
@@ -82,10 +89,10 @@ type View = (typeof VIEWS)[number]["value"];
 
 const NO_SPANS: readonly SuccessSpan[] = [];
 
-function SuccessView({ spans }: { readonly spans: readonly SuccessSpan[] }) {
+function SuccessView({ gathered }: { readonly gathered: GatheredSpans }) {
   const payments = useDashboard((state) => state.world?.payments);
   const overall = useDashboard((state) => state.world?.stats.success_rate ?? null);
-  const bySpan = useMemo(() => spanSuccess(spans), [spans]);
+  const bySpan = spanSuccess(gathered.spans);
   const rolling = useMemo(() => successSeries(payments ?? []), [payments]);
   const isBySpan = bySpan.times_s.length >= 6;
   const series = isBySpan ? bySpan : rolling;
@@ -97,7 +104,7 @@ function SuccessView({ spans }: { readonly spans: readonly SuccessSpan[] }) {
         <ChartLegend
           items={[
             {
-              label: isBySpan ? `per 5${THIN}min` : `last ${WINDOW} payments`,
+              label: isBySpan ? `per ${formatSpan(gathered.minutes * 60_000)}` : `last ${WINDOW} payments`,
               colour: "text-ink",
               value: formatShare(latest === undefined ? null : latest / 100, 0),
             },
@@ -132,13 +139,14 @@ function SuccessView({ spans }: { readonly spans: readonly SuccessSpan[] }) {
   );
 }
 
-function VolumeView({ spans }: { readonly spans: readonly SuccessSpan[] }) {
+function VolumeView({ gathered }: { readonly gathered: GatheredSpans }) {
+  const { spans, minutes } = gathered;
   const total = spans.reduce((sum, span) => sum + span.volume_msat, 0);
   return (
     <>
       <p className="flex flex-wrap gap-x-4 px-3 pt-2 text-12 text-ink-2">
         <span>
-          delivered per 5{THIN}min, in this time range <Amount msat={total} />
+          delivered per {formatSpan(minutes * 60_000)}, in this time range <Amount msat={total} />
         </span>
       </p>
       <div className="relative m-2 min-h-24 flex-1">
@@ -158,7 +166,7 @@ function VolumeView({ spans }: { readonly spans: readonly SuccessSpan[] }) {
               },
             ]}
             unit="sat"
-            description="Delivered volume over time, in satoshi per five minutes"
+            description="Delivered volume over time, in satoshi"
             testId="volume-chart"
           />
         )}
@@ -210,6 +218,7 @@ export function Metrics({ className = "" }: { readonly className?: string }) {
   const metrics = useMetrics();
   const start = rangeStartMs(range, worldMs) ?? Number.NEGATIVE_INFINITY;
   const spans = (metrics.value?.success ?? NO_SPANS).filter((span) => span.world_ms >= start);
+  const gathered = gatherSpans(spans);
   return (
     <Section
       id="metrics"
@@ -232,9 +241,9 @@ export function Metrics({ className = "" }: { readonly className?: string }) {
       }
     >
       {view === "success" ? (
-        <SuccessView spans={spans} />
+        <SuccessView gathered={gathered} />
       ) : view === "volume" ? (
-        <VolumeView spans={spans} />
+        <VolumeView gathered={gathered} />
       ) : (
         <ErrorView />
       )}

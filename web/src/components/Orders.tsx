@@ -123,6 +123,7 @@ function Choice({ label, value, options, onChange }: ChoiceProps) {
     <label className="text-12 text-ink-2">
       {label}
       <select
+        aria-label={label}
         className="ml-2 max-w-40 rounded-sm border border-line bg-ground px-1 text-12 leading-6 text-ink"
         value={value}
         onChange={(event) => onChange(event.target.value)}

@@ -111,10 +111,13 @@ export function TopBar({ onKeys, onPalette }: TopBarProps) {
         />
         <AlertsButton />
         <Button onClick={() => preferences.set({ theme: other })}>{other} theme</Button>
-        <Button onClick={onPalette} label="Find anything (Ctrl or Cmd and K)">
-          find <kbd className="font-sans">⌘K</kbd>
+        <Button onClick={onPalette} title="Find anything: Ctrl or Cmd and K">
+          find{" "}
+          <kbd className="font-sans" aria-hidden="true">
+            ⌘K
+          </kbd>
         </Button>
-        <Button onClick={onKeys} label="Keys">
+        <Button onClick={onKeys} title="What the keys do">
           keys <kbd className="font-sans">?</kbd>
         </Button>
       </span>

@@ -37,7 +37,40 @@ export function successSeries(payments: readonly Payment[]): SuccessSeries {
   return { times_s, percent };
 }
 
-/** Success rate of each span in percent; null where nothing was paid. */
+/** Bars and points of the charts of payments: more would be noise. */
+const MOST_SPANS = 60;
+export const SPAN_MINUTES = 5;
+
+export interface GatheredSpans {
+  readonly spans: readonly SuccessSpan[];
+  /** Length of each, in minutes of world time. */
+  readonly minutes: number;
+}
+
+/** Sum spans of five minutes to longer ones of one length, at most {@link MOST_SPANS} of them. */
+export function gatherSpans(spans: readonly SuccessSpan[]): GatheredSpans {
+  const stepMs = SPAN_MINUTES * 60_000;
+  const [first, last] = [spans[0], spans.at(-1)];
+  if (first === undefined || last === undefined) {
+    return { spans: [], minutes: SPAN_MINUTES };
+  }
+  const count = (last.world_ms - first.world_ms) / stepMs + 1;
+  const lengthMs = Math.ceil(count / MOST_SPANS) * stepMs;
+  const sums = new Map<number, SuccessSpan>();
+  for (const span of spans) {
+    const world_ms = Math.floor(span.world_ms / lengthMs) * lengthMs;
+    const sum = sums.get(world_ms) ?? { world_ms, payments: 0, succeeded: 0, volume_msat: 0 };
+    sums.set(world_ms, {
+      world_ms,
+      payments: sum.payments + span.payments,
+      succeeded: sum.succeeded + span.succeeded,
+      volume_msat: sum.volume_msat + span.volume_msat,
+    });
+  }
+  return { spans: [...sums.values()], minutes: lengthMs / 60_000 };
+}
+
+/** Success rate of each span in percent; those in which nothing was paid are left out. */
 export function spanSuccess(spans: readonly SuccessSpan[]): SuccessSeries {
   const used = spans.filter((span) => span.payments > 0);
   return {
