@@ -6,6 +6,8 @@ const service = "http://127.0.0.1:3000";
 
 export default defineConfig({
   plugins: [react(), tailwindcss()],
+  // Relative, so that any web server can serve the bundle from any folder.
+  base: "./",
   build: {
     outDir: "../src/lightninglens/app/static",
     emptyOutDir: true,

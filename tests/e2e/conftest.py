@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.e2e.dashboard_page import VIEWPORTS, DashboardOpener
+from tests.e2e.scripted_rest import TOKEN
 from tests.e2e.scripted_service import ScriptedService
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -77,6 +78,12 @@ def dashboard_url(built_dashboard: Path) -> Iterator[str]:
     service.start()
     yield service.url
     service.stop()
+
+
+@pytest.fixture(scope="class")
+def token() -> str:
+    """The token of the service behind `dashboard_url`."""
+    return TOKEN
 
 
 @pytest.fixture

@@ -19,6 +19,16 @@ from playwright.sync_api import (
 PREFERENCES_KEY = "lightninglens.preferences"
 PATIENCE_MS = 15_000
 VIEWPORTS = {"desktop": (1440, 900), "phone": (390, 844)}
+Place = Literal["overview", "channels", "missed", "fees", "rebalance", "simulator", "network"]
+PLACES: dict[Place, str] = {
+    "overview": "Overview",
+    "channels": "Channels",
+    "missed": "Missed",
+    "fees": "Fees & plans",
+    "rebalance": "Rebalance",
+    "simulator": "Simulator",
+    "network": "Network",
+}
 Filter = Literal["all", "succeeded", "failed", "rebalances"]
 
 _COLLECT_VIOLATIONS = """
@@ -151,6 +161,11 @@ class DashboardPage:
         """What the page says about a lost connection."""
         return self.page.get_by_role("status")
 
+    @property
+    def clock(self) -> str:
+        """The world's time, as the top bar shows it."""
+        return self.page.get_by_test_id("world-clock").inner_text()
+
     def graph_pixels(self, *colours: str) -> list[int]:
         """Count the pixels of the graph that have each of these colours of the theme."""
         picture = base64.b64encode(self.page.get_by_test_id("graph").screenshot()).decode()
@@ -167,6 +182,29 @@ class DashboardPage:
     def choose_filter(self, which: Filter) -> None:
         """Show only some transactions."""
         self.page.get_by_role("radio", name=which, exact=True).check(force=True)
+
+    def go(self, place: Place) -> None:
+        """Go to one of the seven places by its link."""
+        self.page.get_by_role("navigation", name="Places").locator(f'a[href^="#/{place}"]').click()
+        expect(self.page.get_by_role("heading", level=1)).to_have_text(PLACES[place])
+
+    def answer_token(self, token: str) -> None:
+        """Give the token that the page asks for."""
+        dialog = self.page.get_by_test_id("token-dialog")
+        dialog.get_by_label("Token", exact=True).fill(token)
+        dialog.get_by_role("button", name="use it").click()
+
+    def scrub(self, share: float) -> None:
+        """Move the replay to a part of its length."""
+        self.page.get_by_role("slider", name="Moment of the recording").evaluate(
+            """(slider, share) => {
+              const [low, high] = [Number(slider.min), Number(slider.max)];
+              const set = Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, "value").set;
+              set.call(slider, low + share * (high - low));
+              slider.dispatchEvent(new Event("input", { bubbles: true }));
+            }""",
+            share,
+        )
 
     def press(self, *keys: str) -> None:
         """Press keys one after the other."""

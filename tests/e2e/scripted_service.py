@@ -16,6 +16,8 @@ import uvicorn
 from fastapi import FastAPI, Request, Response, WebSocket, WebSocketDisconnect
 from fastapi.staticfiles import StaticFiles
 
+from tests.e2e.scripted_learner import ScriptedLearner
+from tests.e2e.scripted_rest import TOKEN, rest_routes
 from tests.e2e.scripted_world import Json, ScriptedWorld
 
 CONTENT_SECURITY_POLICY = (
@@ -34,6 +36,9 @@ class ScriptedService:
 
     def __init__(self, static: Path, *, interval_s: float | None = None, warm_up: int = 0) -> None:
         self.world = ScriptedWorld()
+        self.learner = ScriptedLearner(self.world)
+        self.token = TOKEN
+        self.orders: list[str] = []
         for _ in range(warm_up):
             self._record(self.world.step()[1])
         self.session = "session-1"
@@ -76,6 +81,10 @@ class ScriptedService:
         """Make one given payment and tell the clients."""
         self._call(self._publish(*self.world.pay(sender, receiver, amount_msat, description)))
 
+    def say(self, **news: Any) -> None:
+        """Send the clients an update with this news."""
+        self._call(self.tell(**news))
+
     def send_text(self, text: str) -> None:
         """Send the clients exactly this text."""
         self._call(self._send_all(text))
@@ -107,13 +116,18 @@ class ScriptedService:
 
     async def _publish(self, channels: list[Json], payment: Json) -> None:
         self._record(payment)
+        await self.tell(channels=channels, payments=[payment])
+
+    async def tell(self, **news: Any) -> None:
+        """Send the clients the next update."""
         self._seq += 1
         update = {
             "type": "update",
             "seq": self._seq,
-            "channels": channels,
-            "payments": [payment],
+            "channels": [],
+            "payments": [],
             "stats": self.world.stats(),
+            **news,
         }
         self._sent.append(update)
         await self._send_all(orjson.dumps(update).decode())
@@ -131,7 +145,8 @@ class ScriptedService:
     async def _run(self) -> None:
         while self._interval_s is not None:
             await asyncio.sleep(self._interval_s)
-            await self._step()
+            if not self.learner.settings["paused"]:
+                await self._step()
 
     async def _greet(self, client: WebSocket, session: str | None, since: str | None) -> None:
         if session == self.session and since is not None:
@@ -143,7 +158,7 @@ class ScriptedService:
             "type": "hello",
             "session": self.session,
             "seq": self._seq,
-            "snapshot": self.world.snapshot(),
+            "snapshot": {**self.world.snapshot(), **self.learner.snapshot()},
         }
         await client.send_text(orjson.dumps(hello).decode())
 
@@ -184,6 +199,7 @@ class ScriptedService:
         async def health() -> Json:
             return {"status": "ok", "version": "0.1.0", "mode": "simulated", "uptime_s": 1.0}
 
+        app.include_router(rest_routes(self), prefix="/api/v1")
         app.add_api_websocket_route("/ws", self._serve_socket)
         app.mount("/", StaticFiles(directory=static, html=True))
         return app

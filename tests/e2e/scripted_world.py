@@ -53,6 +53,21 @@ def _policy(fee_rate_ppm: int) -> Json:
     }
 
 
+def _attempt(payment: Json, number: int, carried_msat: int, failed_hop: int | None) -> Json:
+    started_ms = payment["started_ms"] + 200 * number
+    return {
+        "started_ms": started_ms,
+        "ended_ms": started_ms + 180,
+        "route_channel_ids": payment["route_channel_ids"],
+        "route_node_ids": payment["route_node_ids"],
+        "hop_amounts_msat": [carried_msat for _ in payment["route_channel_ids"]],
+        "settled": failed_hop is None,
+        "failed_hop": failed_hop,
+        "code": "SETTLED" if failed_hop is None else "TEMPORARY_CHANNEL_FAILURE",
+        "detail": "" if failed_hop is None else "INSUFFICIENT_BALANCE",
+    }
+
+
 def _channels() -> dict[str, Json]:
     channels: dict[str, Json] = {}
     for index, (first, second, share) in enumerate(LINKS):
@@ -92,6 +107,7 @@ class ScriptedWorld:
     rebalances: int = 0
     rebalanced_msat: int = 0
     rebalance_cost_msat: int = 0
+    speed: float = 1
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
@@ -117,7 +133,7 @@ class ScriptedWorld:
         """Return the statistics as the wire has them."""
         return {
             "world_ms": self.world_ms,
-            "speed": 1.0,
+            "speed": self.speed,
             "payments": self.total,
             "succeeded": self.succeeded,
             "success_rate": self.succeeded / self.total if self.total else None,
@@ -164,11 +180,14 @@ class ScriptedWorld:
         return changed, payment
 
     def _rebalance(self, number: int) -> tuple[list[Json], Json]:
-        amount_msat = 40_000_000 + 1_000_000 * (number % 7)
-        cycle = [node_id(name) for name in ("lnd-alice", "lnd-eve", "lnd-bob", "lnd-alice")]
+        return self.circle(("lnd-alice", "lnd-eve", "lnd-bob", "lnd-alice"), 40_000_000 + 1_000_000 * (number % 7))
+
+    def circle(self, names: tuple[str, ...], amount_msat: int) -> tuple[list[Json], Json]:
+        """Pay from a node to itself along a circle."""
+        cycle = [node_id(name) for name in names]
         route = [self._between(first, second) for first, second in itertools.pairwise(cycle)]
         steps = list(zip(cycle, route, strict=False))
-        payment = self._payment("rebalance", "lnd-alice", "lnd-alice", amount_msat, "Circular rebalance", steps)
+        payment = self._payment("rebalance", names[0], names[0], amount_msat, "Circular rebalance", steps)
         changed = self._carry(payment, steps)
         self.rebalances += 1
         if payment["succeeded"]:
@@ -204,6 +223,7 @@ class ScriptedWorld:
             "route_channel_ids": [channel_id for _, channel_id in route],
             "route_node_ids": [*route_nodes, node_id(receiver)],
             "description": description,
+            "attempt_log": [],
         }
 
     def _carry(self, payment: Json, route: list[tuple[str, str]]) -> list[Json]:
@@ -220,8 +240,12 @@ class ScriptedWorld:
                     "detail": "INSUFFICIENT_BALANCE",
                     "channel_id": channel_id,
                 }
+                failed_hop = payment["route_channel_ids"].index(channel_id)
+                payment["attempt_log"] = [_attempt(payment, number, carried, failed_hop) for number in range(3)]
                 return []
         payment["fee_msat"] = fee_msat
+        if route:
+            payment["attempt_log"] = [_attempt(payment, 0, carried, None)]
         changed = []
         for position, (start, channel_id) in enumerate(route):
             moved = carried if position < len(route) - 1 else amount_msat

@@ -27,11 +27,12 @@ const LOOK: Look = {
     node: "#6d7b89",
     accent: "#a996f8",
     success: "#4cc38a",
+    warning: "#e3c75a",
     failure: "#f58274",
     line: "#29343f",
   },
 };
-const NOTHING = { channelId: null, paymentId: null, viewpointId: null };
+const NOTHING = { channelId: null, payment: null, viewpointId: null };
 const AMBER = "rgba(229, 161, 58, 1)";
 
 function flightOf(payment: Parameters<typeof planFlight>[0], speed = 1) {
@@ -99,8 +100,7 @@ describe("the scene", () => {
       route_channel_ids: ["104x1x0"],
       route_node_ids: [BOB, CAROL],
     });
-    const paid = applyUpdate(world, makeUpdate(2, { payments: [payment] }));
-    const scene = buildScene(paid, { ...NOTHING, paymentId: 7 }, LOOK);
+    const scene = buildScene(world, { ...NOTHING, payment }, LOOK);
     expect(scene.getEdgeAttribute("104x1x0", "sourceColor")).toBe(AMBER);
     expect(scene.getEdgeAttribute("103x1x0", "sourceColor")).not.toBe(AMBER);
   });

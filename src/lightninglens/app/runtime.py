@@ -77,6 +77,8 @@ class ServiceOptions:
     host: str = "127.0.0.1"
     port: int = 3000
     token_file: Path | None = None
+    allowed_origins: tuple[str, ...] = ()
+    """Of other web servers whose pages may use the service."""
     dashboard: bool = True
     feed_host: str = "127.0.0.1"
     feed: FeedOptions | None = field(default_factory=FeedOptions)
@@ -176,7 +178,14 @@ class Service:
         on_listening: Callable[[], None],
     ) -> None:
         stream = LiveStream(self.bus)
-        api = create_api(self.state, stream, token, port=self.options.port, dashboard=self.options.dashboard)
+        api = create_api(
+            self.state,
+            stream,
+            token,
+            port=self.options.port,
+            dashboard=self.options.dashboard,
+            allowed_origins=self.options.allowed_origins,
+        )
         async with (
             serving(api, web) as server_failed,
             self._serving_classic(classic, stream, token),

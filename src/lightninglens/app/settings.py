@@ -9,6 +9,7 @@ import platformdirs
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from lightninglens.app.origins import exact_origin
 from lightninglens.core.units import MAX_MONEY_SAT
 
 MAX_SEED = 2**63 - 1
@@ -32,6 +33,7 @@ def _loopback(host: str) -> str:
 
 Host = Annotated[str, AfterValidator(_loopback)]
 Port = Annotated[int, Field(ge=1, le=65535)]
+Origin = Annotated[str, AfterValidator(exact_origin)]
 FilePath = Annotated[Path, AfterValidator(Path.expanduser)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
@@ -67,6 +69,12 @@ class ServiceSettings(Section):
         default=None,
         description="File with the token that changes of state need, mode 0600."
         " Without it a token is kept in the data directory.",
+    )
+    allowed_origins: tuple[Origin, ...] = Field(
+        default=(),
+        max_length=20,
+        description="Exact origins of other web servers whose pages may use this service, such as"
+        ' `["https://lens.example"]`: a dashboard served elsewhere.',
     )
     classic_ports: bool = Field(
         default=False,

@@ -1,6 +1,6 @@
 /** Reads what the service sends: checks the envelope, cleans the text that others wrote. */
 
-import { plainText, shortKey } from "../lib/text";
+import { plainText, plainTexts, shortKey } from "../lib/text";
 import type { Hello, NetworkNode, Payment, ServerMessage, Update } from "./types";
 
 /** A message that does not follow the contract. */
@@ -18,11 +18,13 @@ function requireShape(condition: boolean, what: string): asserts condition {
   }
 }
 
-function cleanNode(node: NetworkNode): NetworkNode {
+/** A node whose name can be shown. */
+export function cleanNode(node: NetworkNode): NetworkNode {
   return { ...node, name: plainText(node.name) || shortKey(node.node_id) };
 }
 
-function cleanPayment(payment: Payment): Payment {
+/** A payment whose texts can be shown. */
+export function cleanPayment(payment: Payment): Payment {
   return {
     ...payment,
     sender_name: plainText(payment.sender_name) || shortKey(payment.sender_id),
@@ -30,6 +32,33 @@ function cleanPayment(payment: Payment): Payment {
     description: plainText(payment.description),
   };
 }
+
+const LEARNING = [
+  "learner",
+  "predictions",
+  "suggestions",
+  "errors",
+  "alerts",
+  "rebalances",
+  "settings",
+] as const;
+
+/** The parts that are only there when there is news, cleaned. */
+function readNews(fields: Fields): Partial<Update> {
+  return Object.fromEntries(
+    LEARNING.filter((key) => fields[key] != null).map((key) => [key, plainTexts(fields[key])]),
+  );
+}
+
+const NOTHING_LEARNED = {
+  learner: null,
+  predictions: [],
+  suggestions: [],
+  errors: [],
+  alerts: [],
+  rebalances: [],
+  settings: null,
+} as const;
 
 function readHello(fields: Fields): Hello {
   requireShape(typeof fields.session === "string", "a session");
@@ -45,7 +74,9 @@ function readHello(fields: Fields): Hello {
   return {
     ...hello,
     snapshot: {
-      ...hello.snapshot,
+      ...NOTHING_LEARNED,
+      ...readNews(fields.snapshot),
+      stats: hello.snapshot.stats,
       network: {
         ...hello.snapshot.network,
         name: plainText(hello.snapshot.network.name),
@@ -61,7 +92,7 @@ function readUpdate(fields: Fields): Update {
   requireShape(Array.isArray(fields.payments), "payments");
   requireShape(isFields(fields.stats), "statistics");
   const update = fields as unknown as Update;
-  return { ...update, payments: update.payments.map(cleanPayment) };
+  return { ...update, ...readNews(fields), payments: update.payments.map(cleanPayment) };
 }
 
 /** Parse one text frame; throws {@link UnreadableMessage} if it is not of the contract. */

@@ -11,6 +11,16 @@
  * was missed as updates, or, if it no longer can, sends a fresh hello.
  */
 
+import type {
+  Alert,
+  ErrorPoint,
+  LearnerStatus,
+  Prediction,
+  RebalanceDone,
+  RunSettings,
+  SuggestedChange,
+} from "./learning";
+
 export type Mode = "simulated" | "replay" | "live";
 
 export interface Health {
@@ -65,6 +75,20 @@ export interface PaymentFailure {
   readonly channel_id: string | null;
 }
 
+/** One attempt of a payment: an HTLC along a route. */
+export interface Attempt {
+  readonly started_ms: number;
+  readonly ended_ms: number;
+  readonly route_channel_ids: readonly string[];
+  readonly route_node_ids: readonly string[];
+  readonly hop_amounts_msat: readonly number[];
+  readonly settled: boolean;
+  /** Index of the channel that failed; null where none did. */
+  readonly failed_hop: number | null;
+  readonly code: string;
+  readonly detail: string;
+}
+
 /** A payment, or a circular self-payment ("rebalance"), that has finished. */
 export interface Payment {
   readonly payment_id: number;
@@ -86,6 +110,8 @@ export interface Payment {
   /** Nodes along that route, sender first; one more than channels. */
   readonly route_node_ids: readonly string[];
   readonly description: string;
+  /** All attempts, oldest first; absent from recordings that kept none. */
+  readonly attempt_log?: readonly Attempt[];
 }
 
 export interface Stats {
@@ -114,6 +140,14 @@ export interface Snapshot {
   /** The newest at the end, at most 200. */
   readonly payments: readonly Payment[];
   readonly stats: Stats;
+  readonly learner: LearnerStatus | null;
+  readonly predictions: readonly Prediction[];
+  readonly suggestions: readonly SuggestedChange[];
+  readonly errors: readonly ErrorPoint[];
+  /** Those that are raised. */
+  readonly alerts: readonly Alert[];
+  readonly rebalances: readonly RebalanceDone[];
+  readonly settings: RunSettings | null;
 }
 
 export interface Hello {
@@ -131,6 +165,17 @@ export interface Update {
   /** Those that finished since the last update. */
   readonly payments: readonly Payment[];
   readonly stats: Stats;
+  readonly learner?: LearnerStatus;
+  /** All current ones. */
+  readonly predictions?: readonly Prediction[];
+  /** All that are not expired, newest first. */
+  readonly suggestions?: readonly SuggestedChange[];
+  /** New points. */
+  readonly errors?: readonly ErrorPoint[];
+  readonly alerts?: readonly Alert[];
+  /** New ones. */
+  readonly rebalances?: readonly RebalanceDone[];
+  readonly settings?: RunSettings;
 }
 
 export type ServerMessage = Hello | Update;

@@ -1,4 +1,5 @@
 import { type ReactNode, useEffect, useRef } from "react";
+import type { ChannelDetail, Flows } from "../api/learning";
 import type { Channel, Policy } from "../api/types";
 import {
   ANCHORS_SAT,
@@ -11,14 +12,18 @@ import {
   unexplainedMsat,
 } from "../lib/channels";
 import { describeFailure } from "../lib/failure";
-import { formatAge, formatInteger, formatShare } from "../lib/format";
+import { formatAge, formatInteger, formatShare, formatSpan } from "../lib/format";
 import { useMediaQuery, WIDE } from "../lib/hooks";
+import { bestShare } from "../lib/predictions";
+import { useResource } from "../lib/service";
 import { shortKey } from "../lib/text";
 import { useDashboard, useStores } from "../state/context";
 import type { World } from "../state/world";
 import { Amount } from "./Amount";
 import { BalanceBar } from "./BalanceBar";
 import { CopyButton } from "./CopyButton";
+import { Problem } from "./Problem";
+import { Provenance } from "./Provenance";
 import { Scrollable } from "./Scrollable";
 
 interface LineProps {
@@ -188,6 +193,134 @@ function NodeLine({
   );
 }
 
+const PHASES = {
+  off: "Learning is off: start the lab without `--no-learn` for predictions.",
+  failed: "The learner could not start; the alerts say why.",
+} as const;
+
+/** The best share as the model sees it, beside the present one. */
+function Best({ oriented, world }: { readonly oriented: OrientedChannel; readonly world: World }) {
+  const best = bestShare(oriented, world.predictions);
+  const name = namesOf(world.nodes)(oriented.near.nodeId);
+  if (best === null) {
+    const phase = world.learner?.phase ?? "off";
+    return (
+      <>
+        <Heading>Best share</Heading>
+        <p className="text-ink-2">
+          {phase === "off" || phase === "failed"
+            ? PHASES[phase]
+            : `No prediction yet. Missing: ${world.learner?.missing.join("; ") || "a first look"}.`}
+        </p>
+      </>
+    );
+  }
+  const now = shares(oriented).near;
+  const difference = best.share - now;
+  return (
+    <>
+      <Heading>
+        Best share
+        <Provenance of="estimated" />
+      </Heading>
+      <dl data-testid="best-share">
+        <Line label={`held by ${name} now`}>{formatShare(now)}</Line>
+        <Line label="would fail least volume">
+          <span className="font-semibold">{formatShare(best.share)}</span>
+        </Line>
+        <Line label={`80\u202f% interval`}>
+          {formatShare(best.low)} … {formatShare(best.high)}
+        </Line>
+        <Line label="difference">
+          {difference > 0 ? "+" : ""}
+          {(difference * 100).toFixed(1)}
+          <span className="text-12 text-ink-3"> points</span>
+        </Line>
+      </dl>
+      <p className="text-12 text-ink-3 wrap-anywhere">
+        model {best.prediction.model}, for the coming {formatSpan(best.prediction.horizon_s * 1000)}, made{" "}
+        {formatAge(world.stats.world_ms - best.prediction.made_ms)} ago
+      </p>
+    </>
+  );
+}
+
+const FLOW_LINES: readonly (readonly [string, (flows: Flows) => ReactNode])[] = [
+  ["sent", (flows) => <Counted msat={flows.sent_msat} count={flows.sent_count} />],
+  ["received", (flows) => <Counted msat={flows.received_msat} count={flows.received_count} />],
+  ["could not send", (flows) => <Counted msat={flows.failed_msat} count={flows.failed_count} />],
+  ["earned", (flows) => <Amount msat={flows.earned_msat} precise />],
+];
+
+function Counted({ msat, count }: { readonly msat: number; readonly count: number }) {
+  return (
+    <>
+      <Amount msat={msat} bare />
+      <span className="text-12 text-ink-3"> in {formatInteger(count)}</span>
+    </>
+  );
+}
+
+/** What went over the channel in the last hour, as each end saw it. */
+function RecentFlows({ oriented, nameOf }: { readonly oriented: OrientedChannel; readonly nameOf: NameOf }) {
+  const { isReplay } = useStores();
+  const { channel, near, far } = oriented;
+  const path = isReplay ? null : `/channels/${encodeURIComponent(channel.channel_id)}`;
+  const { value, problem } = useResource<ChannelDetail>(path, {}, { everyMs: 5_000 });
+  if (isReplay) {
+    return null;
+  }
+  const isTurned = near.nodeId === channel.node2_id;
+  const columns =
+    value?.flows === undefined
+      ? []
+      : [
+          { node: near, flows: isTurned ? value.flows.node2 : value.flows.node1 },
+          { node: far, flows: isTurned ? value.flows.node1 : value.flows.node2 },
+        ];
+  const windowMs = (columns[0]?.flows.window_s ?? 3_600) * 1000;
+  return (
+    <div className="mt-3" data-testid="flows">
+      <Problem problem={problem} />
+      {columns.length > 0 && (
+        <table className="w-full table-fixed">
+          <thead>
+            <tr>
+              <th scope="col" className="w-28 text-left text-12 font-semibold text-ink-3">
+                Last {formatSpan(windowMs)}
+                <Provenance />
+              </th>
+              {columns.map(({ node }) => (
+                <th
+                  key={node.nodeId}
+                  scope="col"
+                  className="truncate pl-2 text-right text-12 font-semibold text-ink-3"
+                >
+                  {nameOf(node.nodeId)}
+                </th>
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            {FLOW_LINES.map(([label, show]) => (
+              <tr key={label}>
+                <th scope="row" className="text-left font-normal text-ink-2">
+                  {label}
+                </th>
+                {columns.map(({ node, flows }) => (
+                  <td key={node.nodeId} className="truncate pl-2 text-right">
+                    {show(flows)}
+                  </td>
+                ))}
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )}
+    </div>
+  );
+}
+
 function LastFailure({ channel, world }: { readonly channel: Channel; readonly world: World }) {
   const failed = world.lastFailures.get(channel.channel_id);
   if (failed === undefined) {
@@ -211,9 +344,14 @@ function Details({ oriented, world }: { readonly oriented: OrientedChannel; read
   const nameOf = namesOf(world.nodes);
   return (
     <>
-      <BalanceBar oriented={oriented} />
-      <Heading>Balance</Heading>
+      <BalanceBar oriented={oriented} best={bestShare(oriented, world.predictions)} />
+      <Heading>
+        Balance
+        <Provenance />
+      </Heading>
       <Identity oriented={oriented} world={world} />
+      <Best oriented={oriented} world={world} />
+      <RecentFlows oriented={oriented} nameOf={nameOf} />
       <Heading>Ends</Heading>
       <dl>
         <NodeLine end={near} channel={channel} world={world} />

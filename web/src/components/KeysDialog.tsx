@@ -1,35 +1,23 @@
-import { useEffect, useRef } from "react";
+import { PLACE_FACTS, PLACES } from "../lib/places";
+import { Dialog, DialogHead } from "./Dialog";
 
 const KEYS: readonly (readonly [string, string])[] = [
-  ["/", "search the transactions"],
-  ["j  k", "next, previous channel"],
-  ["Enter", "open the channel or transaction in focus"],
-  ["Esc", "close the channel's details; in the search: clear it"],
+  ["⌘K", "find anything (Ctrl K)"],
+  ["/", "search in this place"],
+  ["j  k", "next, previous row"],
+  ["Enter", "open the row in focus"],
+  ["Esc", "close the channel's details; in a search: clear it"],
   ["u", "next unit: sat, BTC, hidden"],
   ["t", "dark or light theme"],
   ["?", "this help"],
+  ...PLACES.map((place) => [`g ${PLACE_FACTS[place].key}`, PLACE_FACTS[place].title] as const),
 ];
 
-export function KeysDialog({ open, onClose }: { readonly open: boolean; readonly onClose: () => void }) {
-  const dialog = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
-    if (open) {
-      dialog.current?.showModal();
-    } else {
-      dialog.current?.close();
-    }
-  }, [open]);
+export function KeysDialog({ onClose }: { readonly onClose: () => void }) {
   return (
-    <dialog
-      ref={dialog}
-      onClose={onClose}
-      aria-labelledby="keys-title"
-      className="m-auto w-96 max-w-[calc(100vw-32px)] rounded-sm border border-line bg-surface p-4 text-ink"
-    >
-      <h2 id="keys-title" className="mb-2 text-15 font-semibold">
-        Keys
-      </h2>
-      <dl className="grid grid-cols-[64px_1fr] gap-y-1">
+    <Dialog titleId="keys-title" onClose={onClose}>
+      <DialogHead id="keys-title" title="Keys" onClose={onClose} />
+      <dl className="grid grid-cols-[64px_1fr] gap-y-1 p-4">
         {KEYS.map(([key, action]) => (
           <div key={key} className="contents">
             <dt>
@@ -39,11 +27,6 @@ export function KeysDialog({ open, onClose }: { readonly open: boolean; readonly
           </div>
         ))}
       </dl>
-      <form method="dialog" className="mt-4 text-right">
-        <button type="submit" className="rounded-sm border border-line px-3 text-13 leading-6">
-          close
-        </button>
-      </form>
-    </dialog>
+    </Dialog>
   );
 }

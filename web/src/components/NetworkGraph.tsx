@@ -57,7 +57,7 @@ function Canvas() {
       onHover: setHovered,
       onNode: (viewpointId) => dashboard.select({ viewpointId }),
       onChannel: (channelId) => dashboard.select({ channelId }),
-      onBackground: () => dashboard.select({ channelId: null, paymentId: null, viewpointId: null }),
+      onBackground: () => dashboard.select({ channelId: null, payment: null, viewpointId: null }),
     });
     view.current = graph;
     const stopListening = dashboard.onPayments((payments) => {

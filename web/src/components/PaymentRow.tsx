@@ -1,7 +1,7 @@
 import { type MouseEvent, memo } from "react";
-import type { Payment } from "../api/types";
+import type { Attempt, Payment } from "../api/types";
 import type { NameOf } from "../lib/channels";
-import { describeFailure } from "../lib/failure";
+import { describeAttempt, describeFailure } from "../lib/failure";
 import { formatClock, formatDuration, formatInteger } from "../lib/format";
 import { Amount } from "./Amount";
 
@@ -9,7 +9,7 @@ interface PaymentProps {
   readonly payment: Payment;
   readonly nameOf: NameOf;
   readonly isSelected: boolean;
-  readonly onToggle: (paymentId: number) => void;
+  readonly onToggle: (payment: Payment) => void;
 }
 
 function Result({ payment, nameOf }: Pick<PaymentProps, "payment" | "nameOf">) {
@@ -37,11 +37,12 @@ function Parties({ payment }: { readonly payment: Payment }) {
 function TimeButton({ payment, isSelected, onToggle }: Omit<PaymentProps, "nameOf">) {
   const toggle = (event: MouseEvent) => {
     event.stopPropagation();
-    onToggle(payment.payment_id);
+    onToggle(payment);
   };
   return (
     <button
       type="button"
+      data-row=""
       data-payment-row={payment.payment_id}
       aria-expanded={isSelected}
       title="Show the route here and on the graph"
@@ -49,6 +50,54 @@ function TimeButton({ payment, isSelected, onToggle }: Omit<PaymentProps, "nameO
     >
       {formatClock(payment.started_ms).time}
     </button>
+  );
+}
+
+function AttemptLine({ attempt, nameOf }: { readonly attempt: Attempt; readonly nameOf: NameOf }) {
+  const sentMsat = attempt.hop_amounts_msat[0];
+  return (
+    <li className="border-t border-line py-1 first:border-t-0">
+      <span className={attempt.settled ? "text-success" : "text-failure"}>
+        {attempt.settled ? "✓ settled" : `✕ ${describeAttempt(attempt, nameOf)}`}
+      </span>{" "}
+      <span className="text-ink-3">
+        {!attempt.settled && `${attempt.code}${attempt.detail === "" ? "" : ` · ${attempt.detail}`}, `}
+        {formatClock(attempt.started_ms).time}, took {formatDuration(attempt.ended_ms - attempt.started_ms)}
+        {sentMsat !== undefined && (
+          <>
+            , sent <Amount msat={sentMsat} precise />
+          </>
+        )}
+      </span>
+      <div>
+        {attempt.route_node_ids.map((nodeId, index) => {
+          const isFailed = attempt.failed_hop !== null && index === attempt.failed_hop + 1;
+          return (
+            <span key={`${nodeId} ${attempt.route_channel_ids[index] ?? "end"}`}>
+              {index > 0 && (
+                <span
+                  className={isFailed ? "text-failure" : "text-ink-3"}
+                  title={attempt.route_channel_ids[index - 1]}
+                >
+                  {isFailed ? " ✕→ " : " → "}
+                </span>
+              )}
+              {nameOf(nodeId)}
+            </span>
+          );
+        })}
+      </div>
+    </li>
+  );
+}
+
+function Attempts({ attempts, nameOf }: { readonly attempts: readonly Attempt[]; readonly nameOf: NameOf }) {
+  return (
+    <ol data-testid="attempts" className="rounded-sm border border-line px-2">
+      {attempts.map((attempt) => (
+        <AttemptLine key={attempt.started_ms} attempt={attempt} nameOf={nameOf} />
+      ))}
+    </ol>
   );
 }
 
@@ -79,6 +128,14 @@ function Detail({ payment, nameOf }: Pick<PaymentProps, "payment" | "nameOf">) {
           </dd>
         </>
       )}
+      {payment.attempt_log !== undefined && payment.attempt_log.length > 0 && (
+        <>
+          <dt className="text-ink-3">attempts</dt>
+          <dd>
+            <Attempts attempts={payment.attempt_log} nameOf={nameOf} />
+          </dd>
+        </>
+      )}
       <dt className="text-ink-3">payment</dt>
       <dd>
         {formatInteger(payment.payment_id)}, {formatClock(payment.started_ms).date}, {payment.attempts}{" "}
@@ -98,7 +155,7 @@ export const PaymentRow = memo(function PaymentRow({
     <>
       <tr
         className={`cursor-pointer ${isSelected ? "bg-raised" : "hover:bg-raised"}`}
-        onClick={() => onToggle(payment.payment_id)}
+        onClick={() => onToggle(payment)}
       >
         <td className={cell}>
           <TimeButton payment={payment} isSelected={isSelected} onToggle={onToggle} />
@@ -136,7 +193,7 @@ export const PaymentCard = memo(function PaymentCard(props: PaymentProps) {
     // biome-ignore lint/a11y/useKeyWithClickEvents: the button in the card is the way for the keyboard
     <li
       className={`border-b border-line px-3 py-2 ${isSelected ? "bg-raised" : ""}`}
-      onClick={() => onToggle(payment.payment_id)}
+      onClick={() => onToggle(payment)}
     >
       <div className="flex justify-between gap-3">
         <span className="min-w-0 truncate">

@@ -1,7 +1,12 @@
 import { formatAge, formatClock, formatShare, formatSpeed } from "../lib/format";
 import { useNow } from "../lib/hooks";
-import { useDashboard, usePreferences, useStores } from "../state/context";
+import { useDashboard, usePreferences, useRoute, useStores } from "../state/context";
+import { RANGES } from "../state/route";
+import { AlertsButton } from "./Alerts";
+import { Button } from "./Button";
+import { Provenance } from "./Provenance";
 import { Segmented } from "./Segmented";
+import { PauseButton } from "./Switches";
 
 const UNIT_OPTIONS = [
   { value: "sat", label: "sat" },
@@ -12,25 +17,30 @@ const UNIT_OPTIONS = [
 function WorldState() {
   const network = useDashboard((state) => state.world?.network);
   const stats = useDashboard((state) => state.world?.stats);
+  const isPaused = useDashboard((state) => state.world?.settings?.paused === true);
   if (network === undefined || stats === undefined) {
     return null;
   }
   const clock = formatClock(stats.world_ms);
   return (
     <>
-      <span className="flex items-center gap-2">
-        <span className="font-semibold">{network.name}</span>
+      <span className="flex min-w-0 items-center gap-2">
+        <span className="truncate font-semibold">{network.name}</span>
         <span className="rounded-xs border border-accent px-1 text-12 font-semibold tracking-wide text-accent uppercase">
           {network.mode}
         </span>
       </span>
-      <span className="whitespace-nowrap text-ink-2" title="Time in the network's world, UTC">
-        {clock.date} <span className="text-ink">{clock.time}</span>
-        <span className="text-12 text-ink-3"> UTC</span>{" "}
-        <span title="Speed of the world's clock">{formatSpeed(stats.speed)}</span>
+      <span className="flex items-center gap-2 whitespace-nowrap text-ink-2">
+        <span title="Time in the network's world, UTC" data-testid="world-clock">
+          {clock.date} <span className="text-ink">{clock.time}</span>
+          <span className="text-12 text-ink-3"> UTC</span>{" "}
+          <span title="Speed of the world's clock">{isPaused ? "paused" : formatSpeed(stats.speed)}</span>
+        </span>
+        <PauseButton />
       </span>
       <span className="whitespace-nowrap text-ink-2">
         success <span className="text-ink">{formatShare(stats.success_rate)}</span>
+        <Provenance />
       </span>
     </>
   );
@@ -49,17 +59,49 @@ function ConnectionState() {
   return <span className="whitespace-nowrap text-warning">▲ data {formatAge(now - receivedMs)} old</span>;
 }
 
-export function TopBar({ onKeys }: { readonly onKeys: () => void }) {
+function RangePicker() {
+  const { route } = useStores();
+  const { range } = useRoute();
+  return (
+    <label className="flex items-center gap-2 text-12 text-ink-2">
+      <span className="sr-only">Time range</span>
+      <select
+        className="rounded-sm border border-line bg-ground px-1 text-12 leading-6 text-ink"
+        title="Time range of charts, transactions and effects, in the world's time"
+        value={range}
+        onChange={(event) => {
+          const chosen = RANGES.find((one) => one === event.target.value);
+          if (chosen !== undefined) {
+            route.go({ range: chosen });
+          }
+        }}
+      >
+        {RANGES.map((one) => (
+          <option key={one} value={one}>
+            {one === "all" ? "all time" : `last ${one}`}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}
+
+interface TopBarProps {
+  readonly onKeys: () => void;
+  readonly onPalette: () => void;
+}
+
+export function TopBar({ onKeys, onPalette }: TopBarProps) {
   const { preferences } = useStores();
   const { unit, theme } = usePreferences();
   const other = theme === "dark" ? "light" : "dark";
-  const button = "rounded-sm border border-line px-2 text-12 leading-6 text-ink-2 hover:text-ink";
   return (
     <header className="flex min-h-12 flex-wrap items-center gap-x-5 gap-y-1 border-b border-line bg-surface px-4 py-2">
-      <span className="text-15 font-semibold">LightningLens</span>
+      <span className="text-15 font-semibold max-md:sr-only">LightningLens</span>
       <WorldState />
       <span className="flex flex-wrap items-center gap-x-3 gap-y-1 lg:ml-auto">
         <ConnectionState />
+        <RangePicker />
         <Segmented
           legend="Unit of amounts"
           name="unit"
@@ -67,12 +109,17 @@ export function TopBar({ onKeys }: { readonly onKeys: () => void }) {
           value={unit}
           onChange={(value) => preferences.set({ unit: value })}
         />
-        <button type="button" className={button} onClick={() => preferences.set({ theme: other })}>
-          {other} theme
-        </button>
-        <button type="button" className={button} onClick={onKeys}>
+        <AlertsButton />
+        <Button onClick={() => preferences.set({ theme: other })}>{other} theme</Button>
+        <Button onClick={onPalette} title="Find anything: Ctrl or Cmd and K">
+          find{" "}
+          <kbd className="font-sans" aria-hidden="true">
+            ⌘K
+          </kbd>
+        </Button>
+        <Button onClick={onKeys} title="What the keys do">
           keys <kbd className="font-sans">?</kbd>
-        </button>
+        </Button>
       </span>
     </header>
   );

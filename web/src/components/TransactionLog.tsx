@@ -1,14 +1,23 @@
-import { memo, type RefObject, useDeferredValue, useMemo, useState } from "react";
+import { memo, useMemo, useState } from "react";
 import type { Payment } from "../api/types";
 import { type NameOf, namesOf } from "../lib/channels";
+import type { Cell } from "../lib/csv";
+import { describeFailure } from "../lib/failure";
 import { formatInteger } from "../lib/format";
-import { ROOMY, useMediaQuery } from "../lib/hooks";
-import { findPayments, type PaymentFilter } from "../lib/search";
+import { ROOMY, useMediaQuery, useSettled } from "../lib/hooks";
+import { type Log, useLog } from "../lib/log";
+import type { PaymentFilter } from "../lib/search";
 import { useDashboard, useStores } from "../state/context";
+import { Button } from "./Button";
+import { CsvButton } from "./CsvButton";
 import { PaymentCard, PaymentRow } from "./PaymentRow";
+import { Provenance } from "./Provenance";
 import { Scrollable } from "./Scrollable";
+import { SearchField } from "./SearchField";
 import { Empty, Section } from "./Section";
 import { Segmented } from "./Segmented";
+
+const TYPING_MS = 250;
 
 const FILTER_OPTIONS = [
   { value: "all", label: "all" },
@@ -17,36 +26,41 @@ const FILTER_OPTIONS = [
   { value: "rebalances", label: "rebalances" },
 ] as const;
 
-const COLUMNS: readonly (readonly [string, string])[] = [
-  ["Time", "w-24 text-left"],
-  ["From → to", "w-50 text-left"],
-  ["Amount", "w-29 text-right"],
-  ["Fee", "w-28 text-right"],
-  ["Result", "text-left"],
-  ["Hops", "w-14 text-right"],
-  ["Took", "w-20 text-right"],
-  ["Description", "w-34 text-left"],
+const COLUMNS: readonly (readonly [label: string, className: string, isObserved: boolean])[] = [
+  ["Time", "w-24 text-left", true],
+  ["From → to", "w-50 text-left", false],
+  ["Amount", "w-29 text-right", true],
+  ["Fee", "w-28 text-right", true],
+  ["Result", "text-left", false],
+  ["Hops", "w-14 text-right", false],
+  ["Took", "w-20 text-right", true],
+  ["Description", "w-34 text-left", false],
 ];
 
 interface ListProps {
   readonly payments: readonly Payment[];
   readonly nameOf: NameOf;
   readonly selectedId: number | null;
-  readonly onToggle: (paymentId: number) => void;
+  readonly onToggle: (payment: Payment) => void;
 }
 
 const Table = memo(function Table({ payments, nameOf, selectedId, onToggle }: ListProps) {
   return (
-    <table className="w-full min-w-220 table-fixed border-separate border-spacing-0" data-testid="payments">
+    <table
+      className="w-full min-w-220 table-fixed border-separate border-spacing-0"
+      data-testid="payments"
+      data-list=""
+    >
       <thead className="sticky top-0 z-10 bg-surface">
         <tr>
-          {COLUMNS.map(([label, className]) => (
+          {COLUMNS.map(([label, className, isObserved]) => (
             <th
               key={label}
               scope="col"
               className={`border-b border-line px-3 py-1 text-12 font-medium text-ink-2 ${className}`}
             >
               {label}
+              {isObserved && <Provenance />}
             </th>
           ))}
         </tr>
@@ -69,7 +83,7 @@ const Table = memo(function Table({ payments, nameOf, selectedId, onToggle }: Li
 
 const Cards = memo(function Cards({ payments, nameOf, selectedId, onToggle }: ListProps) {
   return (
-    <ul data-testid="payments">
+    <ul data-testid="payments" data-list="">
       {payments.map((payment) => (
         <PaymentCard
           key={payment.payment_id}
@@ -85,60 +99,110 @@ const Cards = memo(function Cards({ payments, nameOf, selectedId, onToggle }: Li
 
 interface NothingProps {
   readonly isLoaded: boolean;
-  readonly hasPayments: boolean;
+  readonly log: Log;
+  readonly hasFilter: boolean;
   readonly onClear: () => void;
 }
 
-function Nothing({ isLoaded, hasPayments, onClear }: NothingProps) {
-  if (!isLoaded) {
-    return <Empty>Waiting for the network…</Empty>;
+function Nothing({ isLoaded, log, hasFilter, onClear }: NothingProps) {
+  if (!isLoaded || log.isLoading) {
+    return <Empty>{isLoaded ? "Searching…" : "Waiting for the network…"}</Empty>;
   }
-  if (!hasPayments) {
+  if (log.problem !== "") {
+    return <Empty>The transactions could not be read: {log.problem}.</Empty>;
+  }
+  if (!hasFilter) {
     return (
-      <Empty>No payments yet. Each one appears here, with its cause if it fails, as soon as it ends.</Empty>
+      <Empty>
+        No payments yet in this time range. Each one appears here, with its cause if it fails, as soon as it
+        ends.
+      </Empty>
     );
   }
   return (
     <Empty>
       <span>
-        No transaction on this page matches.{" "}
-        <button type="button" className="rounded-sm border border-line px-2 text-12" onClick={onClear}>
-          show all
-        </button>
+        No transaction of this time range matches. <Button onClick={onClear}>show all</Button>
       </span>
     </Empty>
   );
 }
 
-interface TransactionLogProps {
-  readonly className: string;
-  readonly searchRef: RefObject<HTMLInputElement | null>;
+const CSV_HEAD = [
+  "payment_id",
+  "kind",
+  "started_ms",
+  "duration_ms",
+  "sender_id",
+  "sender",
+  "receiver_id",
+  "receiver",
+  "amount_msat",
+  "fee_msat",
+  "succeeded",
+  "outcome",
+  "cause",
+  "attempts",
+  "route_channel_ids",
+  "description",
+];
+
+function csvRow(payment: Payment, nameOf: NameOf): readonly Cell[] {
+  return [
+    payment.payment_id,
+    payment.kind,
+    payment.started_ms,
+    payment.duration_ms,
+    payment.sender_id,
+    payment.sender_name,
+    payment.receiver_id,
+    payment.receiver_name,
+    payment.amount_msat,
+    payment.fee_msat,
+    payment.succeeded,
+    payment.outcome,
+    payment.succeeded ? null : describeFailure(payment, nameOf),
+    payment.attempts,
+    payment.route_channel_ids.join(" "),
+    payment.description,
+  ];
 }
 
-export function TransactionLog({ className, searchRef }: TransactionLogProps) {
+function countText(log: Log): string {
+  const shown = formatInteger(log.payments.length);
+  return log.total === null ? shown : `${shown} of ${formatInteger(log.total)}`;
+}
+
+export function TransactionLog({ className = "" }: { readonly className?: string }) {
   const { dashboard } = useStores();
   const nodes = useDashboard((state) => state.world?.nodes);
-  const payments = useDashboard((state) => state.world?.payments);
-  const selectedId = useDashboard((state) => state.selection.paymentId);
+  const isLoaded = useDashboard((state) => state.world !== null);
+  const selectedId = useDashboard((state) => state.selection.payment?.payment_id ?? null);
   const [filter, setFilter] = useState<PaymentFilter>("all");
   const [query, setQuery] = useState("");
-  const wanted = useDeferredValue(query);
+  const words = useSettled(query.trim(), TYPING_MS);
   const isRoomy = useMediaQuery(ROOMY);
   const nameOf = useMemo(() => namesOf(nodes ?? new Map()), [nodes]);
-  const found = useMemo(
-    () => findPayments(payments ?? [], filter, wanted, nameOf),
-    [payments, filter, wanted, nameOf],
-  );
+  const log = useLog(filter, words, nameOf);
   const toggle = useMemo(
-    () => (paymentId: number) =>
-      dashboard.select({ paymentId: dashboard.get().selection.paymentId === paymentId ? null : paymentId }),
+    () => (payment: Payment) => {
+      const isOpen = dashboard.get().selection.payment?.payment_id === payment.payment_id;
+      dashboard.select({ payment: isOpen ? null : payment });
+    },
     [dashboard],
   );
   const clear = () => {
     setQuery("");
     setFilter("all");
   };
-  const list = { payments: found, nameOf, selectedId, onToggle: toggle };
+  const list = { payments: log.payments, nameOf, selectedId, onToggle: toggle };
+  const older = log.loadOlder !== null && (
+    <p className="p-2 text-center">
+      <Button onClick={log.loadOlder} disabled={log.isLoading}>
+        {log.isLoading ? "reading…" : "older"}
+      </Button>
+    </p>
+  );
   return (
     <Section
       id="transactions"
@@ -147,9 +211,9 @@ export function TransactionLog({ className, searchRef }: TransactionLogProps) {
       aside={
         <>
           <span className="text-12 text-ink-3" data-testid="payment-count">
-            {formatInteger(found.length)} of the last {formatInteger(payments?.length ?? 0)}
+            {countText(log)}
           </span>
-          <div className="flex min-w-0 flex-wrap gap-2 md:ml-auto">
+          <div className="flex min-w-0 flex-wrap items-center gap-2 md:ml-auto">
             <Segmented
               legend="Which transactions"
               name="payment-filter"
@@ -157,37 +221,28 @@ export function TransactionLog({ className, searchRef }: TransactionLogProps) {
               value={filter}
               onChange={setFilter}
             />
-            <input
-              ref={searchRef}
-              type="search"
-              aria-label="Search transactions"
-              placeholder="search   /"
-              className="w-48 max-w-full rounded-sm border border-line bg-ground px-2 text-12 leading-6 placeholder:text-ink-3"
-              value={query}
-              onChange={(event) => setQuery(event.target.value)}
-              onKeyDown={(event) => {
-                if (event.key === "Escape") {
-                  setQuery("");
-                  event.currentTarget.blur();
-                }
-              }}
+            <SearchField label="Search transactions" value={query} onChange={setQuery} />
+            <CsvButton
+              name="transactions"
+              head={CSV_HEAD}
+              rows={() => log.payments.map((payment) => csvRow(payment, nameOf))}
             />
           </div>
         </>
       }
     >
-      {found.length === 0 ? (
-        <Nothing
-          isLoaded={payments !== undefined}
-          hasPayments={(payments?.length ?? 0) > 0}
-          onClear={clear}
-        />
+      {log.payments.length === 0 ? (
+        <Nothing isLoaded={isLoaded} log={log} hasFilter={filter !== "all" || query !== ""} onClear={clear} />
       ) : isRoomy ? (
         <Scrollable label="Transaction rows">
           <Table {...list} />
+          {older}
         </Scrollable>
       ) : (
-        <Cards {...list} />
+        <div className="max-h-[70dvh] overflow-auto">
+          <Cards {...list} />
+          {older}
+        </div>
       )}
     </Section>
   );

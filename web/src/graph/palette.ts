@@ -10,6 +10,7 @@ export interface Palette {
   readonly node: string;
   readonly accent: string;
   readonly success: string;
+  readonly warning: string;
   readonly failure: string;
   readonly line: string;
 }
@@ -24,6 +25,7 @@ const VARIABLES: Readonly<Record<keyof Palette, string>> = {
   node: "--color-node",
   accent: "--color-accent",
   success: "--color-success",
+  warning: "--color-warning",
   failure: "--color-failure",
   line: "--color-line",
 };
@@ -41,6 +43,7 @@ export function readPalette(element: HTMLElement): Palette {
     node: colour("node"),
     accent: colour("accent"),
     success: colour("success"),
+    warning: colour("warning"),
     failure: colour("failure"),
     line: colour("line"),
   };

@@ -29,12 +29,8 @@ interface Emphasis {
   readonly routeNodes: ReadonlySet<string> | null;
 }
 
-function emphasisOf(world: World, selection: Selection): Emphasis {
-  const payment =
-    selection.paymentId === null
-      ? undefined
-      : world.payments.find((candidate) => candidate.payment_id === selection.paymentId);
-  return payment === undefined
+function emphasisOf({ payment }: Selection): Emphasis {
+  return payment === null
     ? { routeChannels: null, routeNodes: null }
     : {
         routeChannels: new Set(payment.route_channel_ids),
@@ -146,7 +142,7 @@ export function buildScene(world: World, selection: Selection, look: Look): Scen
   const scene: Scene = new Graph({ type: "undirected", multi: true, allowSelfLoops: false });
   const isSmall = world.nodes.size <= SMALL_NETWORK;
   const largestSat = largestCapacity(world);
-  const emphasis = emphasisOf(world, selection);
+  const emphasis = emphasisOf(selection);
   for (const node of world.nodes.values()) {
     scene.addNode(node.node_id, nodeAttributes(node, largestSat, selection, emphasis, look, isSmall));
   }
@@ -176,7 +172,7 @@ const REINDEX = { attributes: ["zIndex"] };
 export function restyleScene(scene: Scene, world: World, selection: Selection, look: Look): void {
   const isSmall = world.nodes.size <= SMALL_NETWORK;
   const largestSat = largestCapacity(world);
-  const emphasis = emphasisOf(world, selection);
+  const emphasis = emphasisOf(selection);
   scene.updateEachNodeAttributes((key, current) => {
     const node = world.nodes.get(key);
     return node === undefined

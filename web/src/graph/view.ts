@@ -29,6 +29,10 @@ export interface GraphHandlers {
 }
 
 const ZOOM_MS = 150;
+/** In a smaller network everything is seen at once. */
+const LARGE_NETWORK = 50;
+const FLIGHT_MS = 500;
+const FLIGHT_RATIO = 0.15;
 
 /** Whether this browser can draw the graph at all. */
 export function hasWebGl(): boolean {
@@ -83,6 +87,8 @@ export class GraphView {
   show(world: World, selection: Selection): void {
     const before = this.#world;
     const isSameSelection = selection === this.#selection;
+    const { viewpointId } = selection;
+    const isElsewhere = viewpointId !== null && viewpointId !== this.#selection.viewpointId;
     this.#world = world;
     this.#selection = selection;
     if (!sameShape(before, world)) {
@@ -94,6 +100,18 @@ export class GraphView {
       restyleScene(this.#renderer.getGraph(), world, selection, this.#look);
     }
     this.#emphasise();
+    if (isElsewhere && world.nodes.size > LARGE_NETWORK) {
+      this.#flyTo(viewpointId);
+    }
+  }
+
+  #flyTo(nodeId: string): void {
+    const place = this.#renderer.getNodeDisplayData(nodeId);
+    if (place !== undefined) {
+      const camera = this.#renderer.getCamera();
+      const ratio = Math.min(camera.ratio, FLIGHT_RATIO);
+      camera.animate({ x: place.x, y: place.y, ratio }, { duration: FLIGHT_MS });
+    }
   }
 
   setLook(look: Look): void {

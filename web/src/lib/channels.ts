@@ -67,7 +67,7 @@ export function namesOf(nodes: ReadonlyMap<string, NetworkNode>): NameOf {
   return (nodeId) => nodes.get(nodeId)?.name ?? shortKey(nodeId);
 }
 
-export const SORT_KEYS = ["channel", "balance", "fee", "htlcs"] as const;
+export const SORT_KEYS = ["channel", "capacity", "balance", "best", "fee", "htlcs"] as const;
 export type SortKey = (typeof SORT_KEYS)[number];
 
 export interface Sorting {
@@ -75,8 +75,19 @@ export interface Sorting {
   readonly descending: boolean;
 }
 
-function sortValue(oriented: OrientedChannel, key: Exclude<SortKey, "channel">): number {
+type BestOf = (oriented: OrientedChannel) => number | null;
+
+/** Below every difference of two shares. */
+const MISSING = -2;
+
+function sortValue(oriented: OrientedChannel, key: Exclude<SortKey, "channel">, bestOf: BestOf): number {
   switch (key) {
+    case "capacity":
+      return oriented.channel.capacity_sat;
+    case "best": {
+      const best = bestOf(oriented);
+      return best === null ? MISSING : best - shares(oriented).near;
+    }
     case "balance":
       return shares(oriented).near;
     case "fee":
@@ -91,6 +102,7 @@ export function sortChannels(
   rows: readonly OrientedChannel[],
   sorting: Sorting,
   nameOf: NameOf,
+  bestOf: BestOf = () => null,
 ): OrientedChannel[] {
   const label = (row: OrientedChannel) =>
     `${nameOf(row.near.nodeId)} ${nameOf(row.far.nodeId)} ${row.channel.channel_id}`;
@@ -100,7 +112,19 @@ export function sortChannels(
     if (sorting.key === "channel") {
       return byName * direction;
     }
-    const byValue = sortValue(left, sorting.key) - sortValue(right, sorting.key);
+    const byValue = sortValue(left, sorting.key, bestOf) - sortValue(right, sorting.key, bestOf);
     return byValue === 0 ? byName : byValue * direction;
   });
+}
+
+/** Whether a channel's names, keys or id contain every word. */
+export function channelMatches(oriented: OrientedChannel, query: string, nameOf: NameOf): boolean {
+  const { channel, near, far } = oriented;
+  const text = [channel.channel_id, nameOf(near.nodeId), nameOf(far.nodeId), near.nodeId, far.nodeId]
+    .join("\n")
+    .toLowerCase();
+  return query
+    .toLowerCase()
+    .split(/\s+/)
+    .every((word) => text.includes(word));
 }

@@ -1,6 +1,6 @@
 /** Why a payment failed, in words. Codes are LND's. */
 
-import type { Payment } from "../api/types";
+import type { Attempt, Payment } from "../api/types";
 import type { NameOf } from "./channels";
 
 const OUTCOMES: Readonly<Record<string, string>> = {
@@ -46,6 +46,14 @@ function reason(payment: Payment): string {
     return DETAILS[failure.detail] ?? CODES[failure.code] ?? humanise(failure.code);
   }
   return OUTCOMES[payment.outcome] ?? humanise(payment.outcome);
+}
+
+/** Why an attempt failed and where, if that is known. */
+export function describeAttempt(attempt: Attempt, nameOf: NameOf): string {
+  const why = DETAILS[attempt.detail] ?? CODES[attempt.code] ?? humanise(attempt.code);
+  const from = attempt.failed_hop === null ? undefined : attempt.route_node_ids[attempt.failed_hop];
+  const to = attempt.failed_hop === null ? undefined : attempt.route_node_ids[attempt.failed_hop + 1];
+  return from === undefined || to === undefined ? why : `${why}: ${nameOf(from)} → ${nameOf(to)}`;
 }
 
 /** Index of the channel on the route where the payment stopped; null if it never left or is unknown. */

@@ -105,3 +105,40 @@ export function formatSpeed(speed: number): string {
   }
   return `×${THIN}${Number.isInteger(speed) ? formatInteger(speed) : speed.toFixed(2)}`;
 }
+
+/** A signed amount: gains with a plus. */
+export function formatGain(msat: number, unit: Unit): Quantity {
+  const quantity = formatAmount(msat, unit, true);
+  return msat > 0 && unit !== "hidden" ? { ...quantity, value: `+${quantity.value}` } : quantity;
+}
+
+export function formatBytes(bytes: number): string {
+  if (bytes < 1_000) {
+    return `${bytes}${THIN}B`;
+  }
+  const units = ["kB", "MB", "GB", "TB"];
+  let value = bytes / 1_000;
+  let index = 0;
+  while (value >= 1_000 && index < units.length - 1) {
+    value /= 1_000;
+    index += 1;
+  }
+  return `${value.toFixed(value < 10 ? 1 : 0)}${THIN}${units[index]}`;
+}
+
+/** A length of world time: `6 h`, `1 d 2 h`. */
+export function formatSpan(ms: number): string {
+  const minutes = Math.floor(Math.max(0, ms) / 60_000);
+  const [days, hours, rest] = [Math.floor(minutes / 1440), Math.floor(minutes / 60) % 24, minutes % 60];
+  if (days > 0) {
+    return `${days}${THIN}d${hours > 0 ? ` ${hours}${THIN}h` : ""}`;
+  }
+  if (hours > 0) {
+    return `${hours}${THIN}h${rest > 0 ? ` ${rest}${THIN}min` : ""}`;
+  }
+  return minutes > 0 ? `${minutes}${THIN}min` : `${Math.round(Math.max(0, ms) / 1000)}${THIN}s`;
+}
+
+export function formatProbability(probability: number): string {
+  return probability.toFixed(2);
+}

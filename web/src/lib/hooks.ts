@@ -30,23 +30,55 @@ export function useNow(active: boolean): number {
   return now;
 }
 
+/** A value that follows after it has stood still for a while. */
+export function useSettled<T>(value: T, delayMs: number): T {
+  const [settled, setSettled] = useState(value);
+  useEffect(() => {
+    const timer = window.setTimeout(() => setSettled(value), delayMs);
+    return () => window.clearTimeout(timer);
+  }, [value, delayMs]);
+  return settled;
+}
+
 function isTyping(target: EventTarget | null): boolean {
   return target instanceof HTMLElement && target.matches("input:not([type=radio]), select, textarea");
 }
 
-/** Page-wide keys; silent while the reader types or holds a modifier. `keys` must be stable. */
+/** Keys that follow one another, such as `g` and a letter, must come within this time. */
+const SEQUENCE_MS = 1_200;
+
+/**
+ * Page-wide keys; silent while the reader types or holds a modifier. `keys` must be stable. A key of
+ * two letters, such as "gc", is pressed one after the other; "mod+k" is with Ctrl or Cmd, always.
+ */
 export function useKeys(keys: Readonly<Record<string, () => void>>): void {
   useEffect(() => {
+    let prefix = "";
+    let prefixMs = 0;
+    const find = (event: KeyboardEvent): (() => void) | undefined => {
+      if (event.ctrlKey || event.metaKey) {
+        return keys[`mod+${event.key.toLowerCase()}`];
+      }
+      if (event.altKey || isTyping(event.target) || document.querySelector("dialog[open]") !== null) {
+        return undefined;
+      }
+      const isFollowing = prefix !== "" && event.timeStamp - prefixMs < SEQUENCE_MS;
+      const found = isFollowing ? keys[prefix + event.key] : keys[event.key];
+      const isPrefix =
+        found === undefined && Object.keys(keys).some((key) => key.length === 2 && key[0] === event.key);
+      prefix = isPrefix ? event.key : "";
+      prefixMs = event.timeStamp;
+      return found;
+    };
     const listen = (event: KeyboardEvent) => {
-      const action = keys[event.key];
-      if (action === undefined || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) {
+      if (event.defaultPrevented) {
         return;
       }
-      if (isTyping(event.target) || document.querySelector("dialog[open]") !== null) {
-        return;
+      const action = find(event);
+      if (action !== undefined) {
+        event.preventDefault();
+        action();
       }
-      event.preventDefault();
-      action();
     };
     document.addEventListener("keydown", listen);
     return () => document.removeEventListener("keydown", listen);

@@ -10,9 +10,25 @@ const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e
 
 const MAX_LENGTH = 200;
 
-export function plainText(value: string): string {
+export function plainText(value: string, maxLength = MAX_LENGTH): string {
   const clean = value.replace(UNSAFE, "").trim();
-  return clean.length > MAX_LENGTH ? `${clean.slice(0, MAX_LENGTH)}…` : clean;
+  return clean.length > maxLength ? `${clean.slice(0, maxLength)}…` : clean;
+}
+
+const LONGEST_SENTENCE = 2_000;
+
+/** Clean every text in what the service answered; numbers and structure stay as they are. */
+export function plainTexts<T>(value: T): T {
+  if (typeof value === "string") {
+    return plainText(value, LONGEST_SENTENCE) as T;
+  }
+  if (Array.isArray(value)) {
+    return value.map(plainTexts) as T;
+  }
+  if (typeof value === "object" && value !== null) {
+    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, plainTexts(item)])) as T;
+  }
+  return value;
 }
 
 /** Shorten a public key: `03ab12…cd34ef`. */

@@ -1,12 +1,22 @@
 /** Gives components the stores, and re-renders them when what they read changes. */
 
 import { createContext, type ReactNode, useContext, useSyncExternalStore } from "react";
+import type { Address } from "../api/address";
+import type { Client } from "../api/client";
 import type { DashboardState, DashboardStore } from "./dashboard";
 import type { PreferenceStore, Preferences } from "./preferences";
+import type { Route, RouteStore } from "./route";
+import type { TokenStore } from "./token";
 
-interface Stores {
+export interface Stores {
   readonly dashboard: DashboardStore;
   readonly preferences: PreferenceStore;
+  readonly route: RouteStore;
+  readonly tokens: TokenStore;
+  readonly client: Client;
+  readonly address: Address;
+  /** Whether `dashboard` holds a recorded moment; the service's other answers are of now. */
+  readonly isReplay: boolean;
   readonly retryNow: () => void;
 }
 
@@ -33,4 +43,9 @@ export function useDashboard<T>(pick: (state: DashboardState) => T): T {
 export function usePreferences(): Preferences {
   const { preferences } = useStores();
   return useSyncExternalStore(preferences.subscribe, preferences.get);
+}
+
+export function useRoute(): Route {
+  const { route } = useStores();
+  return useSyncExternalStore(route.subscribe, route.get);
 }

@@ -11,7 +11,8 @@ export type Link =
 
 export interface Selection {
   readonly channelId: string | null;
-  readonly paymentId: number | null;
+  /** Its route is shown; it may be older than what the page keeps. */
+  readonly payment: Payment | null;
   /** The node from whose point of view balances are local and remote. */
   readonly viewpointId: string | null;
 }
@@ -24,7 +25,7 @@ export interface DashboardState {
   readonly selection: Selection;
 }
 
-const NOTHING_SELECTED: Selection = { channelId: null, paymentId: null, viewpointId: null };
+const NOTHING_SELECTED: Selection = { channelId: null, payment: null, viewpointId: null };
 
 export class DashboardStore {
   #state: DashboardState = {
@@ -54,8 +55,22 @@ export class DashboardStore {
     return () => this.#paymentListeners.delete(listener);
   };
 
+  /** Let payments be seen as if they finished now; for a recording. */
+  readonly show = (payments: readonly Payment[]): void => {
+    for (const listener of this.#paymentListeners) {
+      listener(payments);
+    }
+  };
+
   readonly select = (change: Partial<Selection>): void => {
     this.#set({ selection: { ...this.#state.selection, ...change } });
+  };
+
+  /** Show at once what the service answered to an order; the stream will say the same. */
+  readonly learn = (change: Partial<Pick<World, "settings" | "suggestions" | "alerts">>): void => {
+    if (this.#state.world !== null) {
+      this.#set({ world: { ...this.#state.world, ...change } });
+    }
   };
 
   /** What the stream reports to. */
@@ -75,9 +90,7 @@ export class DashboardStore {
       }
       this.#set({ world: applyUpdate(this.#state.world, update), receivedMs: this.#now() });
       if (update.payments.length > 0) {
-        for (const listener of this.#paymentListeners) {
-          listener(update.payments);
-        }
+        this.show(update.payments);
       }
     },
     onLive: () => {

@@ -9,6 +9,8 @@ export type Theme = (typeof THEMES)[number];
 export interface Preferences {
   readonly unit: Unit;
   readonly theme: Theme;
+  /** Columns of the table of channels that are not shown. */
+  readonly hiddenColumns: readonly string[];
 }
 
 /** The part of the browser's storage that is used. */
@@ -18,10 +20,14 @@ export interface KeyValueStore {
 }
 
 const KEY = "lightninglens.preferences";
-const DEFAULTS: Preferences = { unit: "sat", theme: "dark" };
+const DEFAULTS: Preferences = { unit: "sat", theme: "dark", hiddenColumns: [] };
 
 function oneOf<T extends string>(allowed: readonly T[], value: unknown, fallback: T): T {
   return allowed.find((candidate) => candidate === value) ?? fallback;
+}
+
+function texts(value: unknown): readonly string[] {
+  return Array.isArray(value) ? value.filter((item) => typeof item === "string") : [];
 }
 
 function read(storage: KeyValueStore): Preferences {
@@ -31,6 +37,7 @@ function read(storage: KeyValueStore): Preferences {
     return {
       unit: oneOf(UNITS, "unit" in fields ? fields.unit : null, DEFAULTS.unit),
       theme: oneOf(THEMES, "theme" in fields ? fields.theme : null, DEFAULTS.theme),
+      hiddenColumns: texts("hiddenColumns" in fields ? fields.hiddenColumns : null),
     };
   } catch {
     return DEFAULTS;

@@ -7,6 +7,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 from starlette.websockets import WebSocket
 
@@ -23,15 +24,38 @@ from lightninglens.core.errors import LensError
 PREFIX = "/api/v1"
 
 
-def create_api(state: ServiceState, stream: LiveStream, token: Token, *, port: int, dashboard: bool = True) -> FastAPI:
-    """Return the application; `port` is the one that it is reached by, `dashboard` whether it serves the page."""
+def create_api(
+    state: ServiceState,
+    stream: LiveStream,
+    token: Token,
+    *,
+    port: int,
+    dashboard: bool = True,
+    allowed_origins: tuple[str, ...] = (),
+) -> FastAPI:
+    """Return the application; `port` is the one that it is reached by, `dashboard` whether it serves the page.
+
+    `allowed_origins` are those of other web servers whose pages may use it, too.
+    """
     app = FastAPI(
         title="LightningLens",
         version=__version__,
         openapi_url=f"{PREFIX}/openapi.json",
         docs_url=None,
         redoc_url=None,
-        middleware=[Middleware(SecurityHeaders), Middleware(OriginGuard, port=port), Middleware(BodyLimit)],
+        middleware=[
+            Middleware(SecurityHeaders),
+            Middleware(OriginGuard, port=port, more_origins=frozenset(allowed_origins)),
+            Middleware(
+                CORSMiddleware,
+                allow_origins=allowed_origins,
+                allow_methods=["GET", "POST", "PATCH"],
+                allow_headers=["authorization", "content-type"],
+                # A page of the internet that asks for an address of this machine needs it in Chromium.
+                allow_private_network=True,
+            ),
+            Middleware(BodyLimit),
+        ],
     )
     app.state.service = state
     app.state.token = token

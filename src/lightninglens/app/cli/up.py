@@ -136,6 +136,7 @@ def service_options(
         host=settings.service.host,
         port=settings.service.port,
         token_file=settings.service.token_file,
+        allowed_origins=settings.service.allowed_origins,
         dashboard=not headless,
         feed_host=settings.feed.host,
         feed=FeedOptions(
