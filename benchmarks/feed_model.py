@@ -78,11 +78,8 @@ def main() -> None:
     parser.add_argument("--at-once", type=int, default=1)
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
-    jobs = [
-        (seed, model)
-        for seed in range(given.first_seed, given.first_seed + given.seeds)
-        for model in (None, given.model)
-    ]
+    seeds = range(given.first_seed, given.first_seed + given.seeds)
+    jobs = [(seed, model) for seed in seeds for model in (None, given.model)]
     with ThreadPoolExecutor(given.at_once) as pool:
         results = list(pool.map(lambda job: run_lab(given, *job), jobs))
     without, with_model = results[0::2], results[1::2]
