@@ -4,10 +4,12 @@ Start `lens up --demand settlements --speed 20`, then `python examples/suggest.p
 """
 
 import asyncio
+import contextlib
 import json
 import sys
 
 from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosedOK
 
 EMPTY, FULL, MOST_SAT, CONFIDENCE = 0.25, 0.5, 400_000, 0.6  # a rule of thumb, and how far it trusts itself
 
@@ -36,4 +38,5 @@ async def main(url):
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1] if len(sys.argv) > 1 else "ws://localhost:6789"))
+    with contextlib.suppress(ConnectionClosedOK):  # the lab has ended
+        asyncio.run(main(sys.argv[1] if len(sys.argv) > 1 else "ws://localhost:6789"))
