@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+import classic
 import formats
 import promises
 import reference
@@ -18,6 +19,7 @@ def main() -> int:
             ROOT / "docs/reference/promises.md": promises.render(ROOT),
             **reference.pages(ROOT),
             **formats.pages(ROOT),
+            **classic.pages(ROOT),
         }
     except promises.PromiseError as problem:
         print(f"error: {problem}")

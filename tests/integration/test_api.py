@@ -223,6 +223,19 @@ async def test_payments_can_be_paged_and_searched(start: Any) -> None:
             page = (await http.get("/api/v1/payments", params={"outcome": outcome, "limit": 500})).json()
             assert all(payment["succeeded"] == (outcome == "succeeded") for payment in page["payments"])
         assert_problem(await http.get("/api/v1/payments", params={"limit": 0}), 422)
+        channel = found[0]["route_channel_ids"][0]
+        rest: dict[str, Any] = {"channel": channel, "kind": "payment", "limit": 500}
+        page = (await http.get("/api/v1/transactions", params=rest)).json()
+        assert page["total"] >= len(page["payments"]) > 0
+        tried = [
+            {one for each in payment["attempt_log"] for one in each["route_channel_ids"]}
+            for payment in page["payments"]
+        ]
+        assert all(channel in channels for channels in tried)
+        ended_ms = [payment["started_ms"] + payment["duration_ms"] for payment in page["payments"]]
+        assert ended_ms == sorted(ended_ms, reverse=True)
+        span = {"since_ms": ended_ms[-1], "until_ms": ended_ms[-1], **rest}
+        assert len((await http.get("/api/v1/transactions", params=span)).json()["payments"]) >= 1
 
 
 def test_a_token_file_that_others_may_read_or_that_is_empty_is_refused(tmp_path: Path) -> None:

@@ -8,10 +8,22 @@ import pytest
 
 from lightninglens.app import recorder as recorder_module
 from lightninglens.app.bus import Bus
-from lightninglens.app.events import Alert, Network
+from lightninglens.app.events import Alert, Network, Stats
 from lightninglens.app.recorder import RawFile, Recorder
 from lightninglens.core.clock import SystemClock
 
+STATS = Stats(
+    world_ms=5,
+    speed=1.0,
+    payments=0,
+    succeeded=0,
+    success_rate=None,
+    volume_msat=0,
+    fees_msat=0,
+    rebalances=0,
+    rebalanced_msat=0,
+    rebalance_cost_msat=0,
+)
 EMPTY = Network(name="lab", mode="simulated", nodes=(), channels=())
 
 
@@ -41,7 +53,7 @@ async def test_a_full_file_is_followed_by_another(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(recorder_module, "FLUSH_S", 0.01)
     monkeypatch.setattr(recorder_module, "MAX_FILE_BYTES", 300)
     bus = Bus()
-    task = asyncio.create_task(Recorder(tmp_path, bus, SystemClock()).run(EMPTY, 5))
+    task = asyncio.create_task(Recorder(tmp_path, bus, SystemClock()).run(EMPTY, STATS))
     for number in range(20):
         await asyncio.sleep(0.02)
         bus.publish(Alert(level="warning", source="test", text=str(number)))

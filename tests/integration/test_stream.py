@@ -6,6 +6,8 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from lightninglens.app.events import Alert
+
 CHANNEL_KEYS = {
     "channel_id",
     "node1_id",
@@ -125,3 +127,42 @@ async def test_pages_are_told_when_the_service_ends(start: Any) -> None:
             await read_for_ever(client)
         assert closed.value.rcvd is not None
         assert closed.value.rcvd.code == 1001
+
+
+@pytest.mark.asyncio
+async def test_a_page_gets_the_topics_it_asks_for_with_the_same_numbers(start: Any) -> None:
+    async with (
+        start(traffic=True, lab={"speed": 500.0}) as running,
+        page(running, "?topics=stats,settings") as client,
+        page(running) as other,
+    ):
+        hello = await read(client)
+        assert set(hello["snapshot"]) == {"stats", "settings"}
+        whole = await read(other)
+        assert set(whole["snapshot"]) == {
+            *("network", "payments", "stats", "learner", "predictions"),
+            *("suggestions", "errors", "alerts", "rebalances", "settings"),
+        }
+        seq, update = hello["seq"], {}
+        for _ in range(3):
+            update = await read(client)
+            assert set(update) == {"type", "seq", "stats"}
+            assert update["seq"] == seq + 1
+            seq = update["seq"]
+        running.service.state.switches.change(speed=400.0)
+        running.service.bus.publish(Alert(level="warning", source="test", text="low", state="raised", alert_id="low"))
+        while "settings" not in update:
+            update = await read(client)
+        assert update["settings"]["speed"] == 400.0
+        async with page(running, "?topics=alerts") as late:
+            assert [one["alert_id"] for one in (await read(late))["snapshot"]["alerts"]] == ["low"]
+
+
+@pytest.mark.asyncio
+async def test_an_unknown_topic_is_refused_by_name(service: Any) -> None:
+    async with page(service, "?topics=stats,money") as client:
+        with pytest.raises(ConnectionClosed) as closed:
+            await read(client)
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 4400
+    assert "money" in closed.value.rcvd.reason

@@ -6,6 +6,7 @@ import os
 import random
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from lightninglens.sim.engine import Engine, EngineConfig, Harvest
 HOUR_NS = 3_600 * 10**9
 SEED = 11
 DEMAND = DemandModel(payments_per_hour=1_500, hot_receivers=3, drift_hours=0.5)
+RETURNING = replace(DEMAND, return_share=0.7, return_hours=0.4)
 ROOT = Path(__file__).parents[2]
 
 
@@ -100,7 +102,7 @@ def test_another_process_gives_the_same_bytes(hash_seed: str, folder: str) -> No
     assert done.stdout.strip() == reference_run()
 
 
-@pytest.mark.parametrize("model", [DEMAND, UniformDemand()], ids=["roles", "uniform"])
+@pytest.mark.parametrize("model", [DEMAND, RETURNING, UniformDemand()], ids=["roles", "returning", "uniform"])
 @pytest.mark.parametrize("seed", range(3))
 def test_windows_of_demand_join(model: DemandModel | UniformDemand, seed: int) -> None:
     """Intents of adjoining windows, wherever they are cut, are the intents of the whole."""

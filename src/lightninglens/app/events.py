@@ -4,7 +4,8 @@ Field names end in their unit. Ids are strings, times are milliseconds: nothing
 here is beyond 2**53, which is as far as a JavaScript number is exact.
 """
 
-from dataclasses import dataclass
+import secrets
+from dataclasses import dataclass, field
 from typing import Literal
 
 
@@ -172,9 +173,11 @@ class Alert:
     text: str
     state: Literal["noted", "raised", "cleared"] = "noted"
     """`noted` happened at one moment; what is `raised` lasts until it is `cleared` under the same `alert_id`."""
-    alert_id: str = ""
+    alert_id: str = field(default_factory=lambda: secrets.token_hex(6))
     channel_id: str | None = None
     world_ms: int | None = None
+    acknowledged: bool = False
+    """Whether somebody has said that they have seen it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

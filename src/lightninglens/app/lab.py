@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from lightninglens.app.bus import Bus
 from lightninglens.app.events import Alert, SnapshotTaken
@@ -20,6 +21,8 @@ WINDOW_NS = 600 * NS_PER_SECOND
 
 MOST_EVENTS_PER_STEP = 200_000
 BEHIND_S = 5.0
+ON_TIME_S = 1.0
+"""A late world is on time again below this."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,11 +64,25 @@ class Lab:
         self._jobs: list[_Job] = []
         self._stopping = False
         self._behind = False
+        self._turned = False
+        self._clock = PacedClock(start_ns=self._start_ns, speed=options.speed)
         self.every(options.snapshot_s, self._take_snapshot)
 
     def now_ns(self) -> UnixNs:
         """Return the time up to which everything has happened."""
         return UnixNs(self._now_ns)
+
+    @property
+    def paused(self) -> bool:
+        """Whether the world stands still."""
+        return self._clock.paused
+
+    def set_pace(self, *, speed: float, paused: bool) -> None:
+        """Go on from now at another speed, or stand still; what the world was late is forgotten."""
+        self._clock.set_pace(at_ns=self._now_ns, speed=speed, paused=paused)
+        self.observer.set_speed(speed)
+        self._turned = True
+        self.simulated.submitted.set()
 
     def every(self, period_s: float, action: Callable[[UnixNs], Awaitable[None]]) -> None:
         """Do something each `period_s` world seconds, at exactly these moments; 0 is never."""
@@ -83,9 +100,11 @@ class Lab:
 
         Raises InvariantError when money appeared or disappeared: nothing may go on then.
         """
-        clock = PacedClock(start_ns=self._start_ns, speed=self._options.speed)
+        clock = self._clock
+        clock.set_pace(at_ns=self._now_ns, speed=clock.speed, paused=clock.paused)
         try:
             while not self._stopping and self._now_ns < self._end_ns:
+                self._turned = False
                 await self._advance_to(min(clock.now_ns(), self._end_ns))
                 self._watch_lag(clock)
                 await self._rest(clock)
@@ -94,7 +113,7 @@ class Lab:
             self.simulated.close()
 
     async def _advance_to(self, time_ns: int) -> None:
-        while not self._stopping:
+        while not self._stopping and not self._turned:
             stop_ns = min([time_ns, self._drawn_until_ns, *(job.next_ns for job in self._jobs)])
             await self._step(stop_ns)
             if self._now_ns < stop_ns:
@@ -141,11 +160,18 @@ class Lab:
             await asyncio.sleep(LEAST_STEP_S)
 
     def _watch_lag(self, clock: PacedClock) -> None:
-        behind_s = (clock.now_ns() - self._now_ns) / NS_PER_SECOND / self._options.speed
+        behind_s = (clock.now_ns() - self._now_ns) / NS_PER_SECOND / clock.speed
         if behind_s > BEHIND_S and not self._behind and self._now_ns < self._end_ns:
-            text = f"the world is {behind_s:.0f} s late: this machine cannot keep up with speed {self._options.speed:g}"
-            self._bus.publish(Alert(level="warning", source="lab", text=text))
-        self._behind = behind_s > BEHIND_S
+            self._behind = True
+            text = f"the world is {behind_s:.0f} s late: this machine cannot keep up with speed {clock.speed:g}"
+            self._bus.publish(self._lateness("raised", text))
+        elif self._behind and behind_s < ON_TIME_S:
+            self._behind = False
+            self._bus.publish(self._lateness("cleared", "the world is on time again"))
+
+    def _lateness(self, state: Literal["raised", "cleared"], text: str) -> Alert:
+        world_ms = self._now_ns // NS_PER_MS
+        return Alert(level="warning", source="lab", text=text, state=state, alert_id="late-world", world_ms=world_ms)
 
     async def _take_snapshot(self, now: UnixNs) -> None:
         await self._check_conservation()

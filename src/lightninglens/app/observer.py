@@ -1,5 +1,6 @@
 """Turning what the engine's columns say into the records that the service publishes."""
 
+import dataclasses
 from collections import deque
 from collections.abc import Iterable
 
@@ -41,6 +42,7 @@ class Observer:
         self._speed = speed
         self._node_ids = [str(node_id) for node_id in world.graph.node_ids]
         self._channel_ids = [str(world.graph.channel_id(row)) for row in range(world.graph.channel_count)]
+        self._rows = {channel_id: row for row, channel_id in enumerate(self._channel_ids)}
         self._attempts: dict[int, list[Attempt]] = {}
         self._totals = dict.fromkeys(
             ("payments", "succeeded", "volume_msat", "fees_msat", "rebalances", "rebalanced_msat", "cost_msat"), 0
@@ -59,6 +61,16 @@ class Observer:
     def channels(self) -> tuple[Channel, ...]:
         """Return all channels as they were last seen."""
         return tuple(self._channels)
+
+    def channel(self, channel_id: str) -> Channel | None:
+        """Return one channel as it was last seen, or None where there is none such."""
+        row = self._rows.get(channel_id)
+        return None if row is None else self._channels[row]
+
+    def set_speed(self, speed: float) -> None:
+        """Say this speed from now on."""
+        self._speed = speed
+        self.stats = dataclasses.replace(self.stats, speed=speed)
 
     def absorb(self, harvest: Harvest, engine: Engine) -> WorldAdvanced:
         """Take in what came out of the engine and return what is new."""

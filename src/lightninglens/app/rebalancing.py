@@ -2,17 +2,17 @@
 
 import dataclasses
 import itertools
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from lightninglens.app.bus import Bus
 from lightninglens.app.events import Alert, RebalanceDone
 from lightninglens.app.lab import Lab
-from lightninglens.control.guard import GuardRules, Refusal, Suggestion, to_change
+from lightninglens.control.guard import GuardRules, Refusal, RefusalCode, Suggestion, to_change
 from lightninglens.control.rebalance import LiquidityView, NodeView, baseline
 from lightninglens.core.errors import LensError
-from lightninglens.core.ids import NodeId
+from lightninglens.core.ids import ChannelId, NodeId
 from lightninglens.core.records import JournalState, Plan, RebalanceChange
-from lightninglens.core.units import NS_PER_MS, to_sat
+from lightninglens.core.units import NS_PER_MS, UnixNs, to_sat
 from lightninglens.operate.executor import ChangeResult, Executor
 
 FEED = "feed"
@@ -44,12 +44,22 @@ class TrackRecord:
 class Rebalancing:
     """Decides by the baseline or takes suggestions, and carries both out through the executor."""
 
-    def __init__(self, lab: Lab, executor: Executor, bus: Bus, *, suggestion_rules: GuardRules, run_id: str) -> None:
+    def __init__(
+        self,
+        lab: Lab,
+        executor: Executor,
+        bus: Bus,
+        *,
+        suggestion_rules: GuardRules,
+        run_id: str,
+    ) -> None:
         self._lab = lab
         self._executor = executor
         self._bus = bus
         self._suggestion_rules = suggestion_rules
         self._run_id = run_id
+        self.on_ended: Callable[[Plan, Sequence[ChangeResult], UnixNs], Awaitable[None]] | None = None
+        """Who is told what became of a plan's changes, before anybody else."""
         self._plan_numbers = itertools.count(1)
         self._baseline_runs = 0
         names, ids = lab.world.names, lab.world.graph.node_ids
@@ -116,6 +126,8 @@ class Rebalancing:
 
         What was accepted is published when it has ended, whatever the end.
         """
+        if self._lab.paused:
+            return Refusal(code=RefusalCode.STOPPED, reason="the world is paused: nothing can move in it")
         rules = self._suggestion_rules if author == FEED else GuardRules(fee_limit=self._suggestion_rules.fee_limit)
         view = await self._view((suggestion.from_node, suggestion.to_node))
         change = to_change(suggestion, view, rules)
@@ -124,9 +136,20 @@ class Rebalancing:
         plan = Plan(plan_id="", created_ns=self._lab.now_ns(), author=author, changes=(change,))
         return (await self._execute(plan, rules, to_node=suggestion.to_node))[0]
 
+    async def carry_out(self, change: RebalanceChange, *, author: str, rules: GuardRules) -> RebalanceDone:
+        """Carry out a change that somebody decided, behind the guard; it is published when it was accepted."""
+        plan = Plan(plan_id="", created_ns=self._lab.now_ns(), author=author, changes=(change,))
+        return (await self._execute(plan, rules))[0]
+
+    async def view(self) -> LiquidityView:
+        """Return all nodes with their channels as they are now."""
+        return await self._view(self._lab.world.names)
+
     async def _execute(self, plan: Plan, rules: GuardRules, *, to_node: str | None = None) -> list[RebalanceDone]:
         named = dataclasses.replace(plan, plan_id=f"{self._run_id}-{next(self._plan_numbers)}")
         results = await self._executor.execute(named, rules)
+        if self.on_ended is not None:
+            await self.on_ended(named, results, self._lab.now_ns())
         done = [self._done(named, result, to_node) for result in results]
         for event in done:
             if event.accepted:
@@ -151,11 +174,19 @@ class Rebalancing:
             world_ms=self._lab.now_ns() // NS_PER_MS,
         )
 
+    def names_of(self, change: RebalanceChange) -> tuple[str, str, str]:
+        """Return the names of the acting node and of its peers on the outgoing and on the incoming channel."""
+        peers = [self._peer(change.node_id, one) for one in (change.outgoing_channel_id, change.incoming_channel_id)]
+        return self._names[change.node_id], peers[0], peers[1]
+
     def _peer_name(self, change: RebalanceChange) -> str:
+        return self._peer(change.node_id, change.outgoing_channel_id)
+
+    def _peer(self, node_id: NodeId, channel_id: ChannelId) -> str:
         graph, names = self._lab.world.graph, self._lab.world.names
-        row = int((graph.channel_ids == int(change.outgoing_channel_id)).argmax())
+        row = int((graph.channel_ids == int(channel_id)).argmax())
         ends = (int(graph.node1[row]), int(graph.node2[row]))
-        return names[ends[1] if graph.node_ids[ends[0]] == change.node_id else ends[0]]
+        return names[ends[1] if graph.node_ids[ends[0]] == node_id else ends[0]]
 
     async def _view(self, names: Iterable[str]) -> LiquidityView:
         rows = sorted({self._rows[name] for name in names if name in self._rows})

@@ -2,49 +2,71 @@
 
 import asyncio
 import contextlib
-import errno
+import dataclasses
+import importlib
 import os
 import secrets
 import socket
-import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from types import ModuleType
 
 import structlog
-import uvicorn
 
+from lightninglens.app.alerts.rules import AlertOptions
+from lightninglens.app.alerts.watch import AlertWatch
+from lightninglens.app.alerts.webhook import Webhook, WebhookOptions
 from lightninglens.app.api import create_api
 from lightninglens.app.api.security import TOKEN_FILE, Token
 from lightninglens.app.api.stream import LiveStream
 from lightninglens.app.bus import Bus
+from lightninglens.app.classic import CLASSIC_SERVICES, ClassicHub, ClassicService, create_classic
+from lightninglens.app.events import RunSettings
 from lightninglens.app.feed import FeedOptions, FeedServer
 from lightninglens.app.kernels import compile_apart
 from lightninglens.app.lab import Lab, LabOptions
+from lightninglens.app.learning.effects import EffectJudge
+from lightninglens.app.learning.options import LearningOptions
+from lightninglens.app.learning.shelf import Shelf
+from lightninglens.app.payments import SearchablePayments
 from lightninglens.app.rebalancing import Rebalancing
-from lightninglens.app.recorder import Recorder
+from lightninglens.app.recorder import FOLDER, Recorder
 from lightninglens.app.running import RunningLab, announced
+from lightninglens.app.runs import RunLibrary
+from lightninglens.app.serving import bound_socket, in_daemon_thread, serving
 from lightninglens.app.state import ServiceState
+from lightninglens.app.switches import Switches
 from lightninglens.app.world import World
 from lightninglens.control.guard import GuardRules
 from lightninglens.core.clock import SystemClock
-from lightninglens.core.errors import LensError
 from lightninglens.core.ids import NodeId
 from lightninglens.core.ports import Journal
-from lightninglens.core.units import NS_PER_MS, UnixNs, to_msat
+from lightninglens.core.units import UnixNs, to_msat
 from lightninglens.nodes.simulated import SimulatedWorld
+from lightninglens.operate.effects import EffectLedger, recover
 from lightninglens.operate.executor import Executor
+from lightninglens.storage.effects import EFFECTS_FILE, SqliteEffects
 from lightninglens.storage.journal import JOURNAL_FILE, SqliteJournal
 from lightninglens.storage.lock import DataDirectoryLock
+from lightninglens.storage.models import FOLDER as MODELS_FOLDER
+from lightninglens.storage.models import ModelStore
+from lightninglens.storage.payments import PAYMENTS_FILE, PaymentLog
 
 log = structlog.get_logger(__name__)
 
 KILL_SWITCH_FILE = "stop-rebalancing"
 SHUTDOWN_S = 1.5
-_ANY_FAMILY = socket.AF_UNSPEC
+CLASSIC_OPTION = "--no-classic-ports: they are fixed by the documents"
 
-_Result = TypeVar("_Result")
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Files:
+    """The databases of the data directory, open while the service runs."""
+
+    journal: SqliteJournal
+    effects: SqliteEffects
+    payments: SearchablePayments
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,9 +81,14 @@ class ServiceOptions:
     feed_host: str = "127.0.0.1"
     feed: FeedOptions | None = field(default_factory=FeedOptions)
     """None: no feed."""
+    classic_ports: bool = False
+    """Whether the source documents' services answer on their ports as well."""
     record: bool = True
     min_confidence: float = 0.5
     budget_sat_per_day: int = 10_000
+    learning: LearningOptions = field(default_factory=LearningOptions)
+    alerts: AlertOptions = field(default_factory=AlertOptions)
+    webhook: WebhookOptions | None = None
     lab: LabOptions = field(default_factory=LabOptions)
 
     @property
@@ -82,7 +109,16 @@ class Service:
         self._build = build
         self._stopping = asyncio.Event()
         self.bus = Bus()
-        self.state = ServiceState(bus=self.bus)
+        settings = RunSettings(
+            speed=options.lab.speed,
+            paused=False,
+            automatic=options.learning.automatic,
+            min_confidence=options.learning.min_confidence,
+            budget_sat_per_day=options.learning.budget_sat_per_day,
+        )
+        self.state = ServiceState(
+            bus=self.bus, switches=Switches(settings, self.bus), runs=RunLibrary(options.data_dir / FOLDER)
+        )
         self.feed: FeedServer | None = None
 
     @property
@@ -110,13 +146,20 @@ class Service:
                 if options.feed
                 else []
             )
+            classic = self._bind_classic(stack)
             token = Token(self.token_path)
-            journal = stack.enter_context(SqliteJournal(options.data_dir / JOURNAL_FILE))
+            log_file = stack.enter_context(PaymentLog(options.data_dir / PAYMENTS_FILE))
+            files = _Files(
+                journal=stack.enter_context(SqliteJournal(options.data_dir / JOURNAL_FILE)),
+                effects=stack.enter_context(SqliteEffects(options.data_dir / EFFECTS_FILE)),
+                payments=stack.enter_context(SearchablePayments(log_file, self.bus)),
+            )
+            self.state.payments = files.payments
             system = SystemClock()
             started = RunningLab(pid=os.getpid(), started_ns=system.now_ns(), url=options.url)
             stack.enter_context(announced(options.data_dir, started))
             try:
-                await self._run_parts(web, feed, token, journal, on_listening)
+                await self._run_parts(web, feed, classic, token, files, on_listening)
             except BaseExceptionGroup as problems:
                 raise _first_cause(problems) from None
             finally:
@@ -127,48 +170,122 @@ class Service:
         self,
         web: list[socket.socket],
         feed: list[socket.socket],
+        classic: list[tuple[ClassicService, socket.socket]],
         token: Token,
-        journal: Journal,
+        files: _Files,
         on_listening: Callable[[], None],
     ) -> None:
         stream = LiveStream(self.bus)
         api = create_api(self.state, stream, token, port=self.options.port, dashboard=self.options.dashboard)
-        async with _serving(api, web) as server_failed, asyncio.TaskGroup() as group:
+        async with (
+            serving(api, web) as server_failed,
+            self._serving_classic(classic, stream, token),
+            asyncio.TaskGroup() as group,
+        ):
             on_listening()
-            group.create_task(self.state.keep_alerts())
+            group.create_task(self.state.keep_what_happens())
+            if self.options.webhook is not None:
+                group.create_task(Webhook(self.options.webhook, SystemClock()).run(self.bus))
+            writing = group.create_task(files.payments.write_each_second())
             if self.options.feed is not None:
-                server = self.feed = FeedServer(self.options.feed, self.bus, self.state.wait_until_ready)
+                server = self.feed = FeedServer(
+                    self.options.feed, self.bus, self.state.wait_until_ready, self.state.learner
+                )
                 self.state.feed_clients = lambda: server.client_count
                 feed_task = group.create_task(server.run(feed))
             else:
                 feed_task = None
             stopping = group.create_task(self._stopping.wait())
-            lab_task = group.create_task(self._run_lab(journal, stream, group))
+            lab_task = group.create_task(self._run_lab(files, stream, group))
             await asyncio.wait({stopping, lab_task, server_failed}, return_when=asyncio.FIRST_COMPLETED)
             await self._end(lab_task, feed_task)
             stopping.cancel()
+            writing.cancel()
 
-    async def _run_lab(self, journal: Journal, stream: LiveStream, group: asyncio.TaskGroup) -> None:
+    def _bind_classic(self, stack: contextlib.ExitStack) -> list[tuple[ClassicService, socket.socket]]:
+        if not self.options.classic_ports:
+            return []
+        taken = {self.options.port, self.options.feed.port if self.options.feed else 0}
+        return [
+            (service, stack.enter_context(bound_socket(self.options.host, service.port, CLASSIC_OPTION)))
+            for service in CLASSIC_SERVICES
+            if service.port not in taken
+        ]
+
+    @contextlib.asynccontextmanager
+    async def _serving_classic(
+        self, services: list[tuple[ClassicService, socket.socket]], stream: LiveStream, token: Token
+    ) -> AsyncIterator[None]:
+        """Serve the documents' services within the block."""
+        async with contextlib.AsyncExitStack() as stack:
+            if services:
+                hub = ClassicHub(self.state, self.bus)
+                listening = asyncio.create_task(hub.run())
+                stack.callback(listening.cancel)
+                for service, sock in services:
+                    if service.serves_dashboard:
+                        app = create_api(self.state, stream, token, port=service.port, dashboard=self.options.dashboard)
+                    else:
+                        app = create_classic(service, hub, token, service_port=self.options.port)
+                    await stack.enter_async_context(serving(app, [sock]))
+            yield
+
+    async def _run_lab(self, files: _Files, stream: LiveStream, group: asyncio.TaskGroup) -> None:
         """Build the world and run it, with those who listen to it, to its end."""
         await compile_apart()
-        world = await _in_daemon_thread(self._build)
+        world = await in_daemon_thread(self._build)
         lab = Lab(world, SimulatedWorld(world.engine), self.options.lab, self.bus)
-        rebalancing = self._rebalancing(lab, journal)
+        rebalancing = self._rebalancing(lab, files.journal)
+        judge = self._effect_judge(lab, rebalancing, files)
+        group.create_task(judge.run())
 
         async def start_baseline(_now: UnixNs) -> None:
             group.create_task(rebalancing.run_baseline_quietly())
 
         lab.every(self.options.lab.baseline_rebalance_s, start_baseline)
-        group.create_task(stream.run(lab.observer))
+        group.create_task(stream.run(lab.observer, self.state.switches.settings))
+        watch = AlertWatch(self.options.alerts, lab.observer, self._promised_error)
+        group.create_task(watch.run(self.bus))
         if self.options.record:
             recorder = Recorder(self.options.data_dir, self.bus, SystemClock())
-            group.create_task(recorder.run(lab.observer.network(), lab.now_ns() // NS_PER_MS))
+            group.create_task(recorder.run(lab.observer.network(), lab.observer.stats))
+        await self._begin_learning(lab, rebalancing, group)
         self.state.begin(lab, rebalancing)
         await asyncio.sleep(0)  # those who listen subscribe before anything happens
         if not self._stopping.is_set():
             await lab.run()
         else:
             lab.simulated.close()
+
+    async def _begin_learning(self, lab: Lab, rebalancing: Rebalancing, group: asyncio.TaskGroup) -> None:
+        options, state = self.options.learning, self.state
+        shelf = state.models = Shelf(ModelStore(self.options.data_dir / MODELS_FOLDER))
+        if not options.enabled:
+            return
+        running = await in_daemon_thread(_import_learner)
+        channels = lab.world.graph.channel_count
+        if channels > running.MOST_CHANNELS:
+            text = f"learning is for networks of up to {running.MOST_CHANNELS} channels, and this one has {channels:,}"
+            state.learner.status = dataclasses.replace(state.learner.status, missing=(text,))
+            return
+        learner = running.RunningLearner(
+            options,
+            lab=lab,
+            rebalancing=rebalancing,
+            switches=state.switches,
+            board=state.learner,
+            history=state.history,
+            shelf=shelf,
+            bus=self.bus,
+            data_dir=self.options.data_dir,
+            run_id=secrets.token_hex(4),
+        )
+        state.desk = learner.desk
+        group.create_task(learner.run())
+
+    def _promised_error(self) -> float | None:
+        card = self.state.learner.card
+        return None if card is None else card.share_errors.model
 
     def _rebalancing(self, lab: Lab, journal: Journal) -> Rebalancing:
         graph = lab.world.graph
@@ -187,6 +304,18 @@ class Service:
         )
         return Rebalancing(lab, executor, self.bus, suggestion_rules=rules, run_id=secrets.token_hex(4))
 
+    def _effect_judge(self, lab: Lab, rebalancing: Rebalancing, files: _Files) -> EffectJudge:
+        horizon_ns = self.options.learning.horizon_ns
+        recover(files.effects, files.journal.records(), horizon_ns=horizon_ns)
+        judge = self.state.effects = EffectJudge(
+            EffectLedger(store=files.effects, horizon_ns=horizon_ns, names=rebalancing.names_of),
+            self.bus,
+            channel=lab.observer.channel,
+            own_payment_worth_ppm=self.options.learning.own_payment_worth_ppm,
+        )
+        rebalancing.on_ended = judge.acted
+        return judge
+
     async def _end(self, lab_task: asyncio.Task[None], feed_task: asyncio.Task[None] | None) -> None:
         """End the world first, then those who listen, so that each hears all that happened."""
         if self.state.lab is not None:
@@ -200,96 +329,9 @@ class Service:
             feed_task.cancel()
 
 
-@contextlib.contextmanager
-def bound_socket(host: str, port: int, option: str) -> Iterator[socket.socket]:
-    """Bind a listening socket; raises LensError with the port and the option that changes it when it is taken."""
-    family = socket.getaddrinfo(host, port, _ANY_FAMILY, socket.SOCK_STREAM)[0][0]
-    try:
-        sock = socket.create_server((host, port), family=family, backlog=128)
-    except OSError as problem:
-        if problem.errno == errno.EADDRINUSE:
-            raise LensError(
-                f"port {port} on {host} is in use; end what uses it, or choose another with {option}"
-            ) from None
-        raise LensError(
-            f"cannot listen on {host} port {port}: {problem.strerror}; choose another with {option}"
-        ) from None
-    with sock:
-        sock.setblocking(False)  # noqa: FBT003 - positional only
-        yield sock
-
-
-class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers: who runs the service decides when it ends."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.listening = asyncio.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.listening.set()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-@contextlib.asynccontextmanager
-async def _serving(app: object, sockets: list[socket.socket]) -> AsyncIterator[asyncio.Task[None]]:
-    """Serve an application within the block; gives the server's task, which ends early only when it fails."""
-    config = uvicorn.Config(
-        app,  # type: ignore[arg-type]  # FastAPI is an ASGI application
-        log_config=None,
-        access_log=False,
-        lifespan="off",
-        ws="websockets-sansio",
-        ws_max_size=65_536,
-        ws_max_queue=4,
-        ws_per_message_deflate=False,
-        server_header=False,
-        proxy_headers=False,
-        h11_max_incomplete_event_size=32_768,
-        timeout_graceful_shutdown=1,
-        limit_concurrency=512,
-    )
-    server = _Server(config)
-    task = asyncio.create_task(server.serve(sockets=sockets))
-    listening = asyncio.create_task(server.listening.wait())
-    try:
-        await asyncio.wait({listening, task}, return_when=asyncio.FIRST_COMPLETED)
-        yield task
-    finally:
-        listening.cancel()
-        server.should_exit = True
-        await task
-
-
-async def _in_daemon_thread(function: Callable[[], _Result]) -> _Result:
-    """Return what a function returns that may take a minute and that nobody waits for when the process ends."""
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[_Result] = loop.create_future()
-
-    def settle(result: _Result | None, problem: BaseException | None) -> None:
-        if future.done():
-            return
-        if problem is not None:
-            future.set_exception(problem)
-        else:
-            future.set_result(result)  # type: ignore[arg-type]  # there is a result where there is no problem
-
-    def work() -> None:
-        result: _Result | None = None
-        problem: BaseException | None = None
-        try:
-            result = function()
-        except BaseException as caught:  # noqa: BLE001 - handed over to who awaits
-            problem = caught
-        with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
-            loop.call_soon_threadsafe(settle, result, problem)
-
-    threading.Thread(target=work, name="build", daemon=True).start()
-    return await future
+def _import_learner() -> ModuleType:
+    """Return the module of the running learner: its libraries take seconds to import, while the page is served."""
+    return importlib.import_module("lightninglens.app.learning.running")
 
 
 def _first_cause(problems: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -3,6 +3,7 @@
 import ipaddress
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 import platformdirs
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -35,6 +36,22 @@ FilePath = Annotated[Path, AfterValidator(Path.expanduser)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
+def _webhook(url: str) -> str:
+    try:
+        address = urlsplit(url)
+        port = address.port
+    except ValueError as problem:
+        raise ValueError(f"is not an address: {problem}") from None
+    if address.scheme not in {"http", "https"} or not address.hostname or port == 0:
+        raise ValueError("must be an address like https://example.org/hook")
+    if address.scheme == "http":
+        try:
+            _loopback(address.hostname)
+        except ValueError:
+            raise ValueError("must begin with https:// unless it is on this machine") from None
+    return url
+
+
 class Section(BaseModel):
     """Base of all sections: unknown keys are refused, values do not change."""
 
@@ -50,6 +67,11 @@ class ServiceSettings(Section):
         default=None,
         description="File with the token that changes of state need, mode 0600."
         " Without it a token is kept in the data directory.",
+    )
+    classic_ports: bool = Field(
+        default=False,
+        description="Whether the source documents' services answer on their ports too:"
+        " 3000, 3003, 5000, 5001, 8000, 8001, 8766, 8767 and 8768.",
     )
 
 
@@ -87,8 +109,10 @@ class LabSettings(Section):
     )
     seed: int = Field(default=1, ge=0, le=MAX_SEED, description="The same seed gives the same payments.")
     duration_s: Seconds = Field(default=0, description="Simulated seconds to run; 0 is for ever.")
-    demand: Literal["roles", "uniform"] = Field(
-        default="roles", description="`roles`: nodes with habits; `uniform`: 500 to 3000 sat between any two."
+    demand: Literal["roles", "settlements", "uniform"] = Field(
+        default="roles",
+        description="`roles`: nodes with habits; `settlements`: large payments whose money comes back;"
+        " `uniform`: 500 to 3000 sat between any two.",
     )
     baseline_rebalance_s: Seconds = Field(
         default=0, description="Simulated seconds between baseline rebalances; 0 turns them off."
@@ -98,6 +122,61 @@ class LabSettings(Section):
     )
     statistics_every_payments: int = Field(
         default=10, ge=0, description="Payments between two lines of statistics on the terminal; 0 turns them off."
+    )
+
+
+class LearningSettings(Section):
+    """The learner, and what it may do by itself."""
+
+    enabled: bool = Field(default=True, description="Learn, predict and suggest while the lab runs.")
+    model: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=80,
+        description="Version of the model to use. Without it the selected one is used, or the newest;"
+        " where there is none, one is trained in simulated labs first.",
+    )
+    automatic: bool = Field(default=False, description="Carry out the learner's suggestions without being asked.")
+    min_confidence: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
+        description="Automatic rebalancing leaves suggestions below this confidence alone.",
+    )
+    budget_sat_per_day: int = Field(
+        default=10_000,
+        ge=0,
+        le=MAX_MONEY_SAT,
+        description="Most that the learner's rebalances may cost in fees per day of world time, in sat.",
+    )
+
+
+class AlertSettings(Section):
+    """When an alert is raised, and who is told. Times are the world's."""
+
+    low_share: float = Field(
+        default=0.1,
+        ge=0,
+        le=0.5,
+        allow_inf_nan=False,
+        description="A channel is imbalanced when one side holds less than this part of it.",
+    )
+    imbalanced_for_s: Seconds = Field(default=900, description="Seconds that it must last before it is an alert.")
+    failed_share: float = Field(
+        default=0.4, gt=0, le=1, allow_inf_nan=False, description="Part of a window's payments that must have failed."
+    )
+    failed_window_s: float = Field(
+        default=1_800, ge=60, le=86_400, allow_inf_nan=False, description="Length of that window."
+    )
+    failed_least_payments: int = Field(default=20, ge=1, description="Fewer payments in a window say nothing.")
+    webhook_url: Annotated[str, AfterValidator(_webhook)] | None = Field(
+        default=None,
+        max_length=2_000,
+        description="Address that each alert is sent to: https, or http on this machine.",
+    )
+    webhook_secret_file: FilePath | None = Field(
+        default=None, description="File with the secret that signs what is sent there, mode 0600."
     )
 
 
@@ -129,6 +208,8 @@ class Settings(BaseSettings):
     service: ServiceSettings = Field(default_factory=ServiceSettings)
     feed: FeedSettings = Field(default_factory=FeedSettings)
     lab: LabSettings = Field(default_factory=LabSettings)
+    learning: LearningSettings = Field(default_factory=LearningSettings)
+    alerts: AlertSettings = Field(default_factory=AlertSettings)
     data: DataSettings = Field(default_factory=DataSettings)
     log: LogSettings = Field(default_factory=LogSettings)
 

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from lightninglens.core.graph import NetworkGraph, unique_names
 from lightninglens.core.units import NS_PER_SECOND
 from lightninglens.sim.balances import BalanceModel, draw_openers, initial_balances
-from lightninglens.sim.demand import DemandModel, UniformDemand, draw_intents, to_requests
-from lightninglens.sim.demand.model import LAB_DEMAND
+from lightninglens.sim.demand import DemandModel, UniformDemand, draw_intents, named_demand, to_requests
 from lightninglens.sim.engine import Engine, EngineConfig, PaymentRequests
 from lightninglens.sim.scenario import WORLD_START_S
 from lightninglens.sim.topology.lab import lab_topology, with_capacity
@@ -30,7 +29,7 @@ class WorldOptions:
     topology: Literal["built", "drawn"] = "built"
     opening: Literal["opener", "balanced"] = "opener"
     capacity_sat: int = 1_000_000
-    demand: Literal["roles", "uniform"] = "roles"
+    demand: Literal["roles", "settlements", "uniform"] = "roles"
     seed: int = 1
 
 
@@ -59,14 +58,14 @@ def build_lab(options: WorldOptions) -> World:
     graph = with_capacity(lab.graph, options.capacity_sat)
     opener_side = (graph.node1 != np.array(lab.openers)).astype(np.int8)
     model = BalanceModel.BALANCED if options.opening == "balanced" else BalanceModel.OPENER
-    demand = UniformDemand() if options.demand == "uniform" else LAB_DEMAND
+    demand = named_demand(options.demand, lab=True)
     return _world("lab", graph, lab.names, opener_side, model, demand, options.seed)
 
 
 def build_from_graph(graph: NetworkGraph, name: str, options: WorldOptions) -> World:
     """Return a world on any graph; openers and balances, which no public graph tells, are drawn."""
     opener_side = draw_openers(graph, seed=options.seed)
-    demand = UniformDemand() if options.demand == "uniform" else DemandModel()
+    demand = named_demand(options.demand, lab=False)
     names = unique_names(graph.node_ids, graph.aliases)
     return _world(name, graph, names, opener_side, BalanceModel.UNIFORM, demand, options.seed)
 

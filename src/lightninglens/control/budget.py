@@ -1,7 +1,9 @@
-"""What has been spent on rebalances, and what may yet be: a pure function of the journal."""
+"""What has been spent on rebalances and how much was moved, and what may yet be: pure functions of the journal."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
+from lightninglens.core.ids import ChannelId
 from lightninglens.core.records import JournalRecord, JournalState, RebalanceChange
 from lightninglens.core.units import NS_PER_DAY, Msat, UnixNs
 
@@ -28,6 +30,52 @@ def budget_used_msat(
     return Msat(used_msat)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Changes that moved money, or still may."""
+
+    changes: int
+    volume_msat: Msat
+
+
+def usage_of(
+    records: Sequence[JournalRecord],
+    *,
+    now: UnixNs,
+    author: str | None = None,
+    channel_id: ChannelId | None = None,
+    window_ns: int = NS_PER_DAY,
+) -> Usage:
+    """Return the changes that succeeded within the window, and all that are under way.
+
+    Of one author and of one channel, where these are given. What was refused or
+    failed moved nothing and does not count.
+    """
+    counted = [
+        record
+        for record in _latest(records)
+        if (author is None or record.author == author)
+        and (channel_id is None or channel_id in _channels_of(record.change))
+        and (
+            record.state in _UNDER_WAY
+            or (record.state is JournalState.SUCCEEDED and record.recorded_ns > now - window_ns)
+        )
+    ]
+    return Usage(changes=len(counted), volume_msat=Msat(sum(record.change.amount_msat for record in counted)))
+
+
+def last_sent_ns(records: Sequence[JournalRecord], channel_id: ChannelId) -> UnixNs | None:
+    """Return when money was last sent to rebalance this channel, whether or not it arrived; None: never."""
+    return next(
+        (
+            record.recorded_ns
+            for record in reversed(records)
+            if record.state is JournalState.SENT and channel_id in _channels_of(record.change)
+        ),
+        None,
+    )
+
+
 def changes_under_way(records: Sequence[JournalRecord]) -> list[RebalanceChange]:
     """Return the changes whose end is not in the journal: they may still move money."""
     return [record.change for record in _latest(records) if record.state in _UNDER_WAY]
@@ -36,3 +84,7 @@ def changes_under_way(records: Sequence[JournalRecord]) -> list[RebalanceChange]
 def _latest(records: Sequence[JournalRecord]) -> Collection[JournalRecord]:
     """Return the newest record of each change."""
     return {(record.plan_id, record.change_index): record for record in records}.values()
+
+
+def _channels_of(change: RebalanceChange) -> tuple[ChannelId, ChannelId]:
+    return change.outgoing_channel_id, change.incoming_channel_id

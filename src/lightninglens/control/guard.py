@@ -2,7 +2,8 @@
 
 Pure. `read_suggestion` takes what a model sent, `to_change` maps it to a
 circular self-payment (docs/adr/0020), `check_change` judges any change against
-the channels as they are now and against the budget. A refusal says why in words.
+the channels as they are now, against the journal of what was done, and against
+the budget. A refusal says why in words.
 """
 
 import math
@@ -10,11 +11,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from lightninglens.control.budget import budget_used_msat
+from lightninglens.control.budget import Usage, budget_used_msat, last_sent_ns, usage_of
 from lightninglens.control.rebalance.view import DEFAULT_FEE_LIMIT, FeeLimit, LiquidityView, NodeView
 from lightninglens.core.channels import ChannelState
 from lightninglens.core.records import JournalRecord, RebalanceChange
-from lightninglens.core.units import MAX_MONEY_SAT, Msat, Sat, UnixNs, to_msat, to_sat
+from lightninglens.core.units import (
+    MAX_MONEY_SAT,
+    NS_PER_HOUR,
+    NS_PER_SECOND,
+    Msat,
+    Sat,
+    UnixNs,
+    to_msat,
+    to_sat,
+)
 
 _MOST_NAME = 80
 
@@ -33,6 +43,10 @@ class RefusalCode(StrEnum):
     NOT_CIRCULAR = "not_circular"
     FEE_LIMIT = "fee_limit"
     OVER_BUDGET = "over_budget"
+    TOO_LARGE = "too_large"
+    TOO_OFTEN = "too_often"
+    TOO_SOON = "too_soon"
+    OVER_VOLUME = "over_volume"
     BUSY = "busy"
     STOPPED = "stopped"
     UNAVAILABLE = "unavailable"
@@ -70,6 +84,28 @@ class GuardRules:
     budget_msat_per_day: Msat | None = None
     """Most that an author's rebalances may cost in 24 hours; None: no limit."""
     fee_limit: FeeLimit = DEFAULT_FEE_LIMIT
+    most_amount_msat: Msat | None = None
+    """Most that one change may move; None: no limit."""
+    most_changes_per_day: int | None = None
+    """Most changes of an author that moved money, or still may, in 24 hours; None: no limit."""
+    most_changes_per_channel_per_day: int | None = None
+    """The same for one channel, whoever made them."""
+    least_gap_ns: int = 0
+    """Least time since the last try, whoever made it and however it ended, that took either channel."""
+    most_volume_msat_per_day: Msat | None = None
+    """Most that an author's changes may move in 24 hours; None: no limit."""
+
+
+AUTOMATIC_RULES = GuardRules(
+    min_confidence=0.5,
+    budget_msat_per_day=to_msat(10_000),
+    most_amount_msat=to_msat(500_000),
+    most_changes_per_day=200,
+    most_changes_per_channel_per_day=48,
+    least_gap_ns=NS_PER_HOUR // 12,
+    most_volume_msat_per_day=to_msat(50_000_000),
+)
+"""What a strategy may do on one node when nobody looks at each of its changes."""
 
 
 def read_suggestion(values: object) -> Suggestion | Refusal:
@@ -167,7 +203,10 @@ def check_change(
     return (
         _check_confidence(change.confidence, rules)
         or _check_fee(change, rules)
+        or _check_amount(change, rules)
         or _check_liquidity(change, outgoing, incoming)
+        or _check_channels(outgoing, incoming, rules, records=records, now=now)
+        or _check_day(change, rules, usage_of(records, now=now, author=author))
         or _check_budget(change, rules, author=author, records=records, now=now)
     )
 
@@ -226,6 +265,61 @@ def _check_liquidity(change: RebalanceChange, outgoing: ChannelState, incoming: 
             f" {-to_sat(-change.amount_msat):,} sat are to come back",
         )
     return None
+
+
+def _check_amount(change: RebalanceChange, rules: GuardRules) -> Refusal | None:
+    if rules.most_amount_msat is None or change.amount_msat <= rules.most_amount_msat:
+        return None
+    return _refuse(
+        RefusalCode.TOO_LARGE,
+        f"{to_sat(change.amount_msat):,} sat are more than one change may move, {to_sat(rules.most_amount_msat):,} sat",
+    )
+
+
+def _check_channels(
+    outgoing: ChannelState,
+    incoming: ChannelState,
+    rules: GuardRules,
+    *,
+    records: Sequence[JournalRecord],
+    now: UnixNs,
+) -> Refusal | None:
+    """Return why one of the two channels is to be left alone for now."""
+    for channel in (outgoing, incoming):
+        last_ns = last_sent_ns(records, channel.channel_id) if rules.least_gap_ns else None
+        if last_ns is not None and now - last_ns < rules.least_gap_ns:
+            return _refuse(
+                RefusalCode.TOO_SOON,
+                f"the channel with {channel.peer_alias} was rebalanced, or tried, {_seconds(now - last_ns)} s ago;"
+                f" at least {_seconds(rules.least_gap_ns)} s are to lie between",
+            )
+        most = rules.most_changes_per_channel_per_day
+        if most is not None and usage_of(records, now=now, channel_id=channel.channel_id).changes >= most:
+            return _refuse(
+                RefusalCode.TOO_OFTEN,
+                f"the channel with {channel.peer_alias} has had its {most} rebalances of the last 24 hours",
+            )
+    return None
+
+
+def _check_day(change: RebalanceChange, rules: GuardRules, used: Usage) -> Refusal | None:
+    most_changes, most_msat = rules.most_changes_per_day, rules.most_volume_msat_per_day
+    if most_changes is not None and used.changes >= most_changes:
+        return _refuse(
+            RefusalCode.TOO_OFTEN,
+            f"{used.changes} rebalances were made in the last 24 hours, and {most_changes} are allowed",
+        )
+    if most_msat is not None and used.volume_msat + change.amount_msat > most_msat:
+        return _refuse(
+            RefusalCode.OVER_VOLUME,
+            f"{to_sat(used.volume_msat):,} sat were moved in the last 24 hours; with {to_sat(change.amount_msat):,} sat"
+            f" more it would be above the {to_sat(most_msat):,} sat allowed",
+        )
+    return None
+
+
+def _seconds(span_ns: int) -> str:
+    return f"{span_ns // NS_PER_SECOND:,}"
 
 
 def _check_budget(

@@ -44,6 +44,7 @@ class Stream(IntEnum):
     PATTERN = 14
     ROLE = 15
     MODEL = 16
+    RETURN = 17
 
 
 @kernel

@@ -1,10 +1,12 @@
 import dataclasses
 import math
+from typing import Any
 
 import pytest
 
 from lightninglens.control.budget import budget_used_msat
 from lightninglens.control.guard import (
+    AUTOMATIC_RULES,
     GuardRules,
     Refusal,
     RefusalCode,
@@ -265,3 +267,75 @@ def test_a_node_is_found_by_name_or_id() -> None:
     found = view(TO_BOB)
     assert found.find("lnd-alice") is found.find(ALICE) is found.nodes[0]
     assert found.find("nobody") is None
+
+
+def limited(rules: GuardRules, *records: JournalRecord) -> Refusal | None:
+    return check_change(change(), (TO_BOB, TO_CAROL), rules, author="feed", records=records, now=NOW)
+
+
+def done(index: int, **values: Any) -> JournalRecord:
+    return record(JournalState.SUCCEEDED, index=index, **values)
+
+
+def test_one_change_moves_only_so_much() -> None:
+    assert limited(GuardRules(most_amount_msat=Msat(200_000_000))) is None
+    refusal = limited(GuardRules(most_amount_msat=Msat(199_999_999)))
+    assert refusal == Refusal(
+        code=RefusalCode.TOO_LARGE, reason="200,000 sat are more than one change may move, 199,999 sat"
+    )
+
+
+def test_an_author_makes_only_so_many_changes_a_day() -> None:
+    rules = GuardRules(most_changes_per_day=2)
+    yesterday, failed = done(9, age_ns=NS_PER_DAY), record(JournalState.FAILED, index=8)
+    assert limited(rules, done(1), yesterday, failed, done(2, author="baseline")) is None
+    refusal = limited(rules, done(1), record(JournalState.SENT, index=2, age_ns=3 * NS_PER_DAY))
+    assert refusal is not None
+    assert refusal.code is RefusalCode.TOO_OFTEN
+    assert refusal.reason == "2 rebalances were made in the last 24 hours, and 2 are allowed"
+
+
+def test_a_channel_has_only_so_many_changes_a_day_whoever_makes_them() -> None:
+    rules = GuardRules(most_changes_per_channel_per_day=1)
+    elsewhere = dataclasses.replace(
+        done(1), change=change(outgoing_channel_id=ChannelId(7), incoming_channel_id=ChannelId(8))
+    )
+    assert limited(rules, elsewhere) is None
+    for ids, peer in (
+        ({"outgoing_channel_id": TO_CAROL.channel_id, "incoming_channel_id": ChannelId(8)}, "lnd-carol"),
+        ({"incoming_channel_id": ChannelId(8)}, "lnd-bob"),
+    ):
+        refusal = limited(rules, dataclasses.replace(done(1, author="operator"), change=change(**ids)))
+        assert refusal is not None
+        assert refusal.code is RefusalCode.TOO_OFTEN
+        assert refusal.reason == f"the channel with {peer} has had its 1 rebalances of the last 24 hours"
+
+
+def test_a_channel_rests_between_two_tries() -> None:
+    rules = GuardRules(least_gap_ns=600 * 10**9)
+    long_ago = record(JournalState.SENT, index=1, age_ns=600 * 10**9)
+    sent = record(JournalState.SENT, index=2, age_ns=599 * 10**9)
+    assert limited(rules, long_ago, record(JournalState.REFUSED, index=3)) is None
+    refusal = limited(rules, long_ago, sent, record(JournalState.FAILED, index=2))
+    assert refusal == Refusal(
+        code=RefusalCode.TOO_SOON,
+        reason="the channel with lnd-bob was rebalanced, or tried, 599 s ago; at least 600 s are to lie between",
+    )
+
+
+def test_an_author_moves_only_so_much_a_day() -> None:
+    rules = GuardRules(most_volume_msat_per_day=Msat(400_000_000))
+    assert limited(rules, done(1), done(2, age_ns=NS_PER_DAY), done(3, author="baseline")) is None
+    refusal = limited(rules, done(1), done(2))
+    assert refusal == Refusal(
+        code=RefusalCode.OVER_VOLUME,
+        reason=(
+            "400,000 sat were moved in the last 24 hours;"
+            " with 200,000 sat more it would be above the 400,000 sat allowed"
+        ),
+    )
+
+
+def test_the_rules_for_acting_unattended_limit_everything() -> None:
+    assert limited(AUTOMATIC_RULES) is None
+    assert all(getattr(AUTOMATIC_RULES, field.name) for field in dataclasses.fields(AUTOMATIC_RULES))

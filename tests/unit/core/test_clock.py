@@ -1,3 +1,4 @@
+import math
 import time
 
 import pytest
@@ -41,3 +42,14 @@ def test_a_stopwatch_runs() -> None:
     time.sleep(0.01)
     assert watch.wall_s() >= 0.01
     assert watch.cpu_s() >= 0.0
+
+
+def test_a_paced_clock_can_stand_still_and_go_on_at_another_pace() -> None:
+    clock = PacedClock(start_ns=1_000, speed=10.0)
+    clock.set_pace(at_ns=5_000, speed=20.0, paused=True)
+    assert (clock.paused, clock.speed, clock.now_ns()) == (True, 20.0, 5_000)
+    assert clock.real_seconds_until(5_001) == math.inf
+    assert clock.real_seconds_until(5_000) == 0.0
+    clock.set_pace(at_ns=5_000, speed=20.0)
+    assert not clock.paused
+    assert clock.now_ns() >= 5_000

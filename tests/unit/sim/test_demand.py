@@ -1,6 +1,7 @@
 """Demand has the statistics that its parameters promise."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,8 +9,17 @@ from tests.reference.networks import build_graph
 
 from lightninglens.core.errors import ConfigError
 from lightninglens.core.graph import NetworkGraph
-from lightninglens.sim.demand import DESCRIPTIONS, DemandModel, UniformDemand, draw_intents, first_intents, to_requests
-from lightninglens.sim.demand.model import LAB_DEMAND, PURPOSES
+from lightninglens.sim.demand import (
+    DESCRIPTIONS,
+    DemandModel,
+    DemandName,
+    UniformDemand,
+    draw_intents,
+    first_intents,
+    named_demand,
+    to_requests,
+)
+from lightninglens.sim.demand.model import LAB_DEMAND, LAB_SETTLEMENTS, PURPOSES
 
 HOUR_NS = 3_600 * 10**9
 DAY_NS = 24 * HOUR_NS
@@ -148,6 +158,45 @@ def test_uniform_pattern(graph: NetworkGraph) -> None:
     neighbours[graph.node1, graph.node2] = neighbours[graph.node2, graph.node1] = True
     assert neighbours[intents.sender, intents.receiver].mean() == pytest.approx(0.70 + 0.05 * 3 / 59, abs=0.02)
     assert set(intents.sender.tolist()) == set(range(60))
+
+
+def test_money_comes_back_from_receiver_to_sender_after_a_while(graph: NetworkGraph) -> None:
+    """A share of the payments is paid back in full, a quarter of an hour later on average and within six times that."""
+    model = steady(payments_per_hour=400.0, return_share=0.6, return_hours=0.25)
+    there = draw_intents(replace(model, return_share=0.0), graph, seed=12, start_ns=0, end_ns=20 * HOUR_NS)
+    both = draw_intents(model, graph, seed=12, start_ns=0, end_ns=22 * HOUR_NS)
+    assert np.all(np.diff(both.start_ns) >= 0)
+    rows = list(zip(*(column.tolist() for column in both), strict=True))
+    before = dict.fromkeys(zip(*(column.tolist() for column in there), strict=True))
+    assert set(before) <= set(rows)
+    later: dict[tuple[int, ...], list[int]] = {}
+    for time_ns, sender, receiver, amount_msat, tag in rows:
+        later.setdefault((sender, receiver, amount_msat, tag), []).append(time_ns)
+    delays = []
+    for time_ns, sender, receiver, amount_msat, tag in before:
+        back = [moment for moment in later.get((receiver, sender, amount_msat, tag), ()) if moment > time_ns]
+        if back:
+            delays.append((min(back) - time_ns) / HOUR_NS)
+    assert len(delays) / len(before) == pytest.approx(0.6, abs=0.02)
+    assert np.mean(delays) == pytest.approx(0.25 * (1 - 6 / math.expm1(6)), rel=0.05)
+    assert max(delays) <= 1.5
+
+
+def test_amounts_may_have_one_median_for_all_purposes(graph: NetworkGraph) -> None:
+    """As settlements have: two hundred thousand sat, give or take a third."""
+    amount_sat = first_intents(LAB_SETTLEMENTS, graph, seed=13, count=4_000).amount_msat / 1_000
+    assert np.median(amount_sat) == pytest.approx(200_000, rel=0.03)
+    assert np.log(amount_sat).std() == pytest.approx(0.3, rel=0.06)
+    assert amount_sat.max() <= 400_000
+
+
+@pytest.mark.parametrize("name", list(DemandName))
+def test_each_demand_has_a_form_for_the_lab_and_one_for_other_graphs(graph: NetworkGraph, name: DemandName) -> None:
+    """All bring payments; the lab's are its own, but for the uniform one."""
+    for lab in (True, False):
+        assert len(first_intents(named_demand(name, lab=lab), graph, seed=14, count=20).start_ns) == 20
+    same = named_demand(name, lab=True) == named_demand(name, lab=False)
+    assert same == (name is DemandName.UNIFORM)
 
 
 def test_requests_carry_the_default_fee_limit(graph: NetworkGraph) -> None:

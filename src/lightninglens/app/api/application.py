@@ -11,9 +11,9 @@ from starlette.responses import Response
 from starlette.websockets import WebSocket
 
 from lightninglens import __version__
+from lightninglens.app.api import control_routes, learning_routes, routes, run_routes
 from lightninglens.app.api.errors import Problem
 from lightninglens.app.api.metrics import CONTENT_TYPE, ServiceCollector, render
-from lightninglens.app.api.routes import router
 from lightninglens.app.api.security import BodyLimit, OriginGuard, SecurityHeaders, Token, error_body
 from lightninglens.app.api.static import load_bundle, static_routes
 from lightninglens.app.api.stream import LiveStream
@@ -21,10 +21,6 @@ from lightninglens.app.state import ServiceState
 from lightninglens.core.errors import LensError
 
 PREFIX = "/api/v1"
-_WHAT_TO_DO = {
-    404: f"see {PREFIX}/openapi.json for what there is",
-    405: f"see {PREFIX}/openapi.json for the methods that are understood",
-}
 
 
 def create_api(state: ServiceState, stream: LiveStream, token: Token, *, port: int, dashboard: bool = True) -> FastAPI:
@@ -39,13 +35,14 @@ def create_api(state: ServiceState, stream: LiveStream, token: Token, *, port: i
     )
     app.state.service = state
     app.state.token = token
-    app.include_router(router, prefix=PREFIX)
-    _add_error_handlers(app)
+    for part in (routes, learning_routes, control_routes, run_routes):
+        app.include_router(part.router, prefix=PREFIX)
+    add_error_handlers(app, openapi_path=f"{PREFIX}/openapi.json")
     collector = ServiceCollector(
         stats=lambda: state.lab.observer.stats if state.lab else None,
         channels=lambda: state.lab.observer.channels() if state.lab else (),
         clients=lambda: {"feed": state.feed_clients(), "stream": stream.client_count},
-        alerts=lambda: state.alert_count,
+        alerts=lambda: state.alerts.count,
     )
 
     @app.get("/metrics", include_in_schema=False)
@@ -61,14 +58,20 @@ def create_api(state: ServiceState, stream: LiveStream, token: Token, *, port: i
     return app
 
 
-def _add_error_handlers(app: FastAPI) -> None:
+def add_error_handlers(app: FastAPI, *, openapi_path: str) -> None:
+    """Let every error of an application be answered in the one shape that all errors have."""
+    what_to_do = {
+        404: f"see {openapi_path} for what there is",
+        405: f"see {openapi_path} for the methods that are understood",
+    }
+
     @app.exception_handler(Problem)
     async def problem(_request: Request, error: Problem) -> JSONResponse:
         return JSONResponse(error_body(error.what, error.where, error.what_to_do), error.status, error.headers)
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> JSONResponse:
-        todo = _WHAT_TO_DO.get(error.status_code, "correct the request")
+        todo = what_to_do.get(error.status_code, "correct the request")
         body = error_body(str(error.detail), f"{request.method} {request.url.path}"[:200], todo)
         return JSONResponse(body, error.status_code, error.headers)
 
@@ -76,7 +79,7 @@ def _add_error_handlers(app: FastAPI) -> None:
     async def invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
         first: dict[str, Any] = dict(error.errors()[0])
         where = ".".join(str(part) for part in first["loc"])
-        body = error_body(str(first["msg"]), where[:200], f"see {PREFIX}/openapi.json for what is expected")
+        body = error_body(str(first["msg"]), where[:200], f"see {openapi_path} for what is expected")
         return JSONResponse(body, 422)
 
     @app.exception_handler(LensError)

@@ -1,23 +1,33 @@
 """What can be asked and ordered under /api/v1. What only reads needs no token; what changes something does."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Query, Request
+import orjson
+from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from lightninglens import __version__
+from lightninglens.app.api.dependencies import (
+    LabHere,
+    Limit,
+    Millis,
+    Named,
+    PaymentsHere,
+    RebalancingHere,
+    ServiceHere,
+    Text,
+    require_token,
+)
 from lightninglens.app.api.errors import Problem
-from lightninglens.app.events import Alert, Channel, Network, Payment, RebalanceDone, Stats
-from lightninglens.app.lab import Lab
-from lightninglens.app.rebalancing import OPERATOR, Rebalancing
-from lightninglens.app.state import ServiceState
+from lightninglens.app.events import Alert, Channel, Network, Node, Payment, Prediction, RebalanceDone, Stats
+from lightninglens.app.history import Flows
+from lightninglens.app.rebalancing import OPERATOR
 from lightninglens.control.guard import Refusal, Suggestion
 from lightninglens.core.units import MAX_MONEY_SAT, Sat
+from lightninglens.storage.payments import PaymentQuery
 
-MAX_PAGE = 500
-_MAX_TEXT = 100
+MOST_ALERTS = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +48,25 @@ class PaymentPage:
     payments: list[Payment]
     next_before: int | None
     """Ask with `before` set to this for older ones; null when there are none."""
+    total: int | None
+    """How many of those that are kept fit, whatever the page."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeFlows:
+    """The last hour of world time, as each end of the channel saw it."""
+
+    node1: Flows
+    node2: Flows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelDetail:
+    """One channel, what is predicted for it, and what went over it."""
+
+    channel: Channel
+    predictions: list[Prediction]
+    flows: NodeFlows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,53 +94,6 @@ class BaselineOrder(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-def _service(request: Request) -> ServiceState:
-    state = request.app.state.service
-    if not isinstance(state, ServiceState):
-        raise TypeError("the application has no service")
-    return state
-
-
-def _lab(request: Request) -> Lab:
-    lab = _service(request).lab
-    if lab is None:
-        raise Problem(
-            503,
-            "the simulator is still warming up",
-            where=request.url.path,
-            what_to_do="try again in a few seconds",
-            headers={"Retry-After": "2"},
-        )
-    return lab
-
-
-def _rebalancing(request: Request) -> Rebalancing:
-    _lab(request)
-    state = _service(request)
-    if state.rebalancing is None or state.phase == "ended":
-        raise Problem(503, "the lab has ended", where=request.url.path, what_to_do="start it again with `lens up`")
-    return state.rebalancing
-
-
-def _require_token(request: Request) -> None:
-    """Refuse what does not carry the token, or is not JSON, which a foreign page's form could never be."""
-    if not request.app.state.token.fits(request.headers.get("authorization")):
-        raise Problem(
-            401,
-            "this needs the service's token",
-            where="header Authorization",
-            what_to_do="send `Authorization: Bearer <token>`; `lens up` prints where the token is kept",
-            headers={"WWW-Authenticate": "Bearer"},
-        )
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        raise Problem(415, "the body must be JSON", where="header Content-Type", what_to_do="send application/json")
-
-
-ServiceHere = Annotated[ServiceState, Depends(_service)]
-LabHere = Annotated[Lab, Depends(_lab)]
-RebalancingHere = Annotated[Rebalancing, Depends(_rebalancing)]
-Limit = Annotated[int, Query(ge=1, le=MAX_PAGE)]
-
 router = APIRouter()
 
 
@@ -123,7 +105,7 @@ async def health(state: ServiceHere) -> Health:
         version=__version__,
         mode="simulated",
         uptime_s=round(state.uptime.wall_s(), 3),
-        alerts=state.alerts,
+        alerts=state.alerts.newest_first()[:MOST_ALERTS],
     )
 
 
@@ -133,8 +115,14 @@ async def network(lab: LabHere) -> Network:
     return lab.observer.network()
 
 
+@router.get("/nodes")
+async def nodes(lab: LabHere) -> list[Node]:
+    """Return all nodes."""
+    return list(lab.observer.nodes)
+
+
 @router.get("/channels")
-async def channels(lab: LabHere, node: Annotated[str | None, Query(max_length=_MAX_TEXT)] = None) -> list[Channel]:
+async def channels(lab: LabHere, node: Text = None) -> list[Channel]:
     """Return the channels, of one node only if its name or id is given."""
     if node is None:
         return list(lab.observer.channels())
@@ -144,26 +132,59 @@ async def channels(lab: LabHere, node: Annotated[str | None, Query(max_length=_M
     return [channel for channel in lab.observer.channels() if found in {channel.node1_id, channel.node2_id}]
 
 
-@router.get("/payments")
-async def payments(
-    lab: LabHere,
-    limit: Limit = 100,
-    before: Annotated[int | None, Query(ge=0, le=2**53)] = None,
-    search: Annotated[str | None, Query(max_length=_MAX_TEXT)] = None,
-    outcome: Annotated[str | None, Query(max_length=_MAX_TEXT)] = None,
-) -> PaymentPage:
-    """Return the newest of the last thousand payments.
+@router.get("/channels/{channel_id}")
+async def channel_detail(channel_id: Named, lab: LabHere, state: ServiceHere) -> ChannelDetail:
+    """Return one channel with its predictions and its flows."""
+    found = lab.observer.channel(channel_id)
+    if found is None:
+        raise Problem(404, "there is no such channel", where="path", what_to_do="see /api/v1/channels for the ids")
+    now_ms = lab.observer.stats.world_ms
+    flows = [state.history.flows(channel_id, node_id, now_ms) for node_id in (found.node1_id, found.node2_id)]
+    return ChannelDetail(
+        channel=found,
+        predictions=[one for one in state.learner.predictions if one.channel_id == channel_id],
+        flows=NodeFlows(node1=flows[0], node2=flows[1]),
+    )
 
-    `search` looks in names, ids, channels and description; `outcome` is
-    `succeeded`, `failed` or one outcome's name; `before` continues a page.
+
+@router.get("/transactions", response_model=PaymentPage)
+@router.get("/payments", response_model=PaymentPage)
+async def transactions(
+    payments: PaymentsHere,
+    limit: Limit = 100,
+    before: Millis = None,
+    search: Text = None,
+    outcome: Text = None,
+    kind: Literal["payment", "rebalance"] | None = None,
+    channel: Text = None,
+    since_ms: Millis = None,
+    until_ms: Millis = None,
+) -> Response:
+    """Return payments that have ended, newest first; the newest 200,000 of this world are kept.
+
+    `search` looks in names, ids, channels and description; `outcome` is `succeeded`, `failed` or one outcome's
+    name; `channel` is one that was tried; `since_ms` and `until_ms` are world times at which they ended; `before`
+    continues a page.
     """
-    found: list[Payment] = []
-    for payment in _newest_first(lab, before):
-        if _matches(payment, (search or "").casefold(), (outcome or "").casefold()):
-            if len(found) == limit:
-                return PaymentPage(payments=found, next_before=found[-1].payment_id)
-            found.append(payment)
-    return PaymentPage(payments=found, next_before=None)
+    wanted = (outcome or "").casefold()
+    query = PaymentQuery(
+        limit=limit,
+        before=before,
+        search=(search or "").casefold() or None,
+        succeeded=wanted == "succeeded" if wanted in {"succeeded", "failed"} else None,
+        outcome=wanted.upper() if wanted not in {"", "succeeded", "failed"} else None,
+        kind=kind,
+        channel=channel,
+        since_ms=since_ms,
+        until_ms=until_ms,
+    )
+    found = await payments.find(query)
+    body = {
+        "payments": [orjson.Fragment(body) for body in found.bodies],
+        "next_before": found.last_payment_id if found.more else None,
+        "total": found.total,
+    }
+    return Response(orjson.dumps(body), media_type="application/json")
 
 
 @router.get("/stats")
@@ -172,7 +193,7 @@ async def stats(lab: LabHere) -> Stats:
     return lab.observer.stats
 
 
-@router.post("/rebalances", dependencies=[Depends(_require_token)])
+@router.post("/rebalances", dependencies=[Depends(require_token)])
 async def rebalance(order: RebalanceOrder, rebalancing: RebalancingHere) -> RebalanceReport:
     """Order one circular self-payment, and answer when it has ended."""
     suggestion = Suggestion(
@@ -185,7 +206,7 @@ async def rebalance(order: RebalanceOrder, rebalancing: RebalancingHere) -> Reba
     return RebalanceReport(changes=[outcome], reason="")
 
 
-@router.post("/baseline", dependencies=[Depends(_require_token)])
+@router.post("/baseline", dependencies=[Depends(require_token)])
 async def baseline(_order: BaselineOrder, rebalancing: RebalancingHere) -> RebalanceReport:
     """Run the baseline rebalancer once, and answer when all its changes have ended."""
     if rebalancing.baseline_is_running:
@@ -193,33 +214,3 @@ async def baseline(_order: BaselineOrder, rebalancing: RebalancingHere) -> Rebal
     changes = await rebalancing.run_baseline()
     _, rest = await rebalancing.baseline_proposals()
     return RebalanceReport(changes=changes, reason=rest)
-
-
-def _newest_first(lab: Lab, before: int | None) -> Iterator[Payment]:
-    skipping = before is not None
-    for payment in reversed(tuple(lab.observer.payments)):
-        if not skipping:
-            yield payment
-        elif payment.payment_id == before:
-            skipping = False
-
-
-def _matches(payment: Payment, search: str, outcome: str) -> bool:
-    if outcome in {"succeeded", "failed"}:
-        if payment.succeeded != (outcome == "succeeded"):
-            return False
-    elif outcome and payment.outcome.casefold() != outcome:
-        return False
-    if not search:
-        return True
-    texts = (
-        payment.sender_name,
-        payment.receiver_name,
-        payment.description,
-        payment.kind,
-        payment.sender_id,
-        payment.receiver_id,
-        str(payment.payment_id),
-        *payment.route_channel_ids,
-    )
-    return any(search in text.casefold() for text in texts)

@@ -75,10 +75,10 @@ def _make_token(path: Path) -> None:
 class OriginGuard:
     """Refuse requests and WebSockets that are not addressed to us, or come from a page that we did not serve."""
 
-    def __init__(self, app: ASGIApp, *, port: int) -> None:
+    def __init__(self, app: ASGIApp, *, port: int, more_origins: frozenset[str] = frozenset()) -> None:
         self._app = app
         self._hosts = allowed_hosts(port)
-        self._origins = allowed_origins(port)
+        self._origins = allowed_origins(port) | more_origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on what may pass."""

@@ -11,6 +11,8 @@ from lightninglens.app.cli.framework import invocation, new_app
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from lightninglens.app.alerts.webhook import WebhookOptions
+    from lightninglens.app.learning.training import TrainingLab
     from lightninglens.app.runtime import ServiceOptions
     from lightninglens.app.settings import Settings
     from lightninglens.app.world import World
@@ -36,6 +38,7 @@ class Demand(StrEnum):
     """What is paid."""
 
     ROLES = "roles"
+    SETTLEMENTS = "settlements"
     UNIFORM = "uniform"
 
 
@@ -51,7 +54,10 @@ def up(
     duration: Annotated[float | None, typer.Option(help="Simulated seconds to run; 0 is for ever.")] = None,
     topology: Annotated[Topology | None, typer.Option(help="The lab's channels: as built (7) or drawn (6).")] = None,
     opening: Annotated[Opening | None, typer.Option(help="The lab's money: with the opener, or half each.")] = None,
-    demand: Annotated[Demand | None, typer.Option(help="Nodes with habits, or 500 to 3000 sat at random.")] = None,
+    demand: Annotated[
+        Demand | None,
+        typer.Option(help="Nodes with habits, large payments whose money comes back, or 500 to 3000 sat at random."),
+    ] = None,
     baseline_every: Annotated[
         float | None, typer.Option(help="Simulated seconds between baseline rebalances; 0 turns them off.")
     ] = None,
@@ -60,6 +66,19 @@ def up(
     ] = None,
     port: Annotated[int | None, typer.Option(help="Port of dashboard and API.")] = None,
     feed_port: Annotated[int | None, typer.Option(help="Port of the raw feed.")] = None,
+    classic_ports: Annotated[
+        bool | None,
+        typer.Option("--classic-ports/--no-classic-ports", help="Answer on the source documents' ports too."),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Version of the model that suggests; `lens learn models` lists them.")
+    ] = None,
+    auto: Annotated[
+        bool | None, typer.Option("--auto/--no-auto", help="Carry out the learner's suggestions without being asked.")
+    ] = None,
+    learn: Annotated[
+        bool | None, typer.Option("--learn/--no-learn", help="Learn, predict and suggest while the lab runs.")
+    ] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Where recordings, journal and token are kept.")] = None,
     headless: Annotated[bool, typer.Option("--headless", help="No dashboard and no live display.")] = False,
     no_feed: Annotated[bool, typer.Option("--no-feed", help="No raw feed.")] = False,
@@ -80,12 +99,16 @@ def up(
         "lab.demand": demand and demand.value,
         "lab.baseline_rebalance_s": baseline_every,
         "lab.snapshot_s": snapshot_every,
+        "learning.model": model,
+        "learning.automatic": auto,
+        "learning.enabled": learn,
         "service.port": port,
         "feed.port": feed_port,
+        "service.classic_ports": classic_ports,
         "data.dir": data_dir,
     }
     settings = invocation(ctx).start(overrides).settings
-    options = service_options(settings, headless=headless, feed=not no_feed, record=not no_record)
+    options = service_options(settings, headless=headless, feed=not no_feed, record=not no_record, is_lab=graph is None)
     build = world_builder(settings, graph)
     asyncio.run(
         run_on_console(
@@ -98,10 +121,14 @@ def up(
     )
 
 
-def service_options(settings: "Settings", *, headless: bool, feed: bool, record: bool) -> "ServiceOptions":
-    """Return the service's options for these settings."""
+def service_options(
+    settings: "Settings", *, headless: bool, feed: bool, record: bool, is_lab: bool
+) -> "ServiceOptions":
+    """Return the service's options for these settings; only for a lab a first model can be trained."""
+    from lightninglens.app.alerts.rules import AlertOptions
     from lightninglens.app.feed import FeedOptions
     from lightninglens.app.lab import LabOptions
+    from lightninglens.app.learning.options import LearningOptions
     from lightninglens.app.runtime import ServiceOptions
 
     return ServiceOptions(
@@ -116,9 +143,26 @@ def service_options(settings: "Settings", *, headless: bool, feed: bool, record:
         )
         if feed
         else None,
+        classic_ports=settings.service.classic_ports,
         record=record,
         min_confidence=settings.feed.min_confidence,
         budget_sat_per_day=settings.feed.budget_sat_per_day,
+        learning=LearningOptions(
+            enabled=settings.learning.enabled,
+            model=settings.learning.model,
+            train_in=training_lab(settings) if is_lab else None,
+            automatic=settings.learning.automatic,
+            min_confidence=settings.learning.min_confidence,
+            budget_sat_per_day=settings.learning.budget_sat_per_day,
+        ),
+        alerts=AlertOptions(
+            low_share=settings.alerts.low_share,
+            imbalanced_for_s=settings.alerts.imbalanced_for_s,
+            failed_share=settings.alerts.failed_share,
+            failed_window_s=settings.alerts.failed_window_s,
+            failed_least_payments=settings.alerts.failed_least_payments,
+        ),
+        webhook=webhook_options(settings),
         lab=LabOptions(
             speed=settings.lab.speed,
             duration_s=settings.lab.duration_s,
@@ -126,6 +170,29 @@ def service_options(settings: "Settings", *, headless: bool, feed: bool, record:
             snapshot_s=settings.lab.snapshot_s,
         ),
     )
+
+
+def training_lab(settings: "Settings") -> "TrainingLab":
+    """Return the kind of lab that runs, for a first model to learn in."""
+    from lightninglens.app.learning.training import TrainingLab
+
+    return TrainingLab(
+        topology=settings.lab.topology,
+        opening=settings.lab.opening,
+        capacity_sat=settings.lab.capacity_sat,
+        demand=settings.lab.demand,
+    )
+
+
+def webhook_options(settings: "Settings") -> "WebhookOptions | None":
+    """Return where alerts are sent; None for nowhere. Raises ConfigError when the secret cannot be read."""
+    from lightninglens.app.alerts.webhook import WebhookOptions
+    from lightninglens.app.secrets import read_secret
+
+    url, secret_file = settings.alerts.webhook_url, settings.alerts.webhook_secret_file
+    if url is None:
+        return None
+    return WebhookOptions(url=url, secret=read_secret(secret_file) if secret_file else None)
 
 
 def world_builder(settings: "Settings", graph: str | None) -> "Callable[[], World]":

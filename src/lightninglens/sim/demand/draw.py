@@ -21,6 +21,9 @@ _MOST_PER_CELL = 1 << 22
 _POISSON_CHUNK = 500.0
 _REDRAWS = 8
 
+_LONGEST_RETURN = 6.0
+"""In means: money that comes back does so within this time, so that a cell depends only on those shortly before it."""
+
 
 class Intents(NamedTuple):
     """Payments that somebody wants to make, by time; `tag` indexes DESCRIPTIONS."""
@@ -52,8 +55,13 @@ def draw_intents(
     if len(ends.senders) == 0:
         return _joined([])
     first, last = (start_ns - origin_ns) // CELL_NS, -(-(end_ns - origin_ns) // CELL_NS)
-    cells = [_draw_cell(model, ends, seed, origin_ns, cell) for cell in range(first, last)]
-    return _between(_joined(cells), start_ns, end_ns)
+    if not model.return_share:
+        cells = [_draw_cell(model, ends, seed, origin_ns, cell).intents for cell in range(first, last)]
+        return _between(_joined(cells), start_ns, end_ns)
+    look_back = math.ceil(_LONGEST_RETURN * model.return_hours * NS_PER_HOUR / CELL_NS)
+    drawn = [_draw_cell(model, ends, seed, origin_ns, cell) for cell in range(max(first - look_back, 0), last)]
+    parts = [cell.intents for cell in drawn] + [_returns(model, seed, cell) for cell in drawn]
+    return _between(_by_time(_joined(parts)), start_ns, end_ns)
 
 
 def first_intents(
@@ -151,7 +159,16 @@ def _drifted(model: DemandModel, ends: _Endpoints, seed: int, hours: float) -> N
     return np.asarray(ends.receiver_weights * np.exp(model.drift_sigma * ((1.0 - part) * before + part * after)))
 
 
-def _draw_cell(model: DemandModel, ends: _Endpoints, seed: int, origin_ns: int, cell: int) -> Intents:
+class _Cell(NamedTuple):
+    """The intents that begin in one cell, which of its draws each is, and the address of the first of these."""
+
+    intents: Intents
+    row: NDArray[np.int64]
+    drawn: int
+    start: int
+
+
+def _draw_cell(model: DemandModel, ends: _Endpoints, seed: int, origin_ns: int, cell: int) -> _Cell:
     hours = (cell + 0.5) * CELL_NS / NS_PER_HOUR
     mean = _rate_per_hour(model, hours) * CELL_NS / NS_PER_HOUR
     count = min(_poisson(mean, seed, cell), _MOST_PER_CELL)
@@ -161,13 +178,27 @@ def _draw_cell(model: DemandModel, ends: _Endpoints, seed: int, origin_ns: int, 
     sender = ends.senders[_pick(ends.sender_weights, uniforms(seed, 0, Stream.SENDER, count, start=start))]
     receiver = _draw_receivers(model, ends, seed, hours, sender, start)
     amount_msat, tag = _draw_amounts(model, seed, count, start)
-    kept = receiver >= 0
-    return Intents(
+    kept = np.flatnonzero(receiver >= 0)
+    intents = Intents(
         start_ns[kept],
         sender[kept].astype(np.int32),
         receiver[kept].astype(np.int32),
         amount_msat[kept],
         tag[kept].astype(np.int32),
+    )
+    return _Cell(intents, kept, count, start)
+
+
+def _returns(model: DemandModel, seed: int, cell: _Cell) -> Intents:
+    """Return the payments by which the money of a cell's payments comes back, in the order of those."""
+    comes_back = uniforms(seed, 0, Stream.RETURN, cell.drawn, start=cell.start)[cell.row] < model.return_share
+    draws = uniforms(seed, 1, Stream.RETURN, cell.drawn, start=cell.start)[cell.row][comes_back]
+    means = -np.log1p(-draws * -math.expm1(-_LONGEST_RETURN))
+    there = Intents._make(column[comes_back] for column in cell.intents)
+    return there._replace(
+        start_ns=there.start_ns + (means * model.return_hours * NS_PER_HOUR).astype(np.int64),
+        sender=there.receiver,
+        receiver=there.sender,
     )
 
 
@@ -204,8 +235,11 @@ def _draw_amounts(model: DemandModel, seed: int, count: int, start: int) -> tupl
         np.array([purpose.weight for purpose in PURPOSES]),
         uniforms(seed, 0, Stream.AMOUNT_COMPONENT, count, start=start),
     )
-    median = np.array([purpose.median_sat for purpose in PURPOSES])[tag] * model.amount_scale
-    sigma = np.array([purpose.sigma for purpose in PURPOSES])[tag]
+    if model.amount_median_sat:
+        median, sigma = np.full(count, model.amount_median_sat), np.full(count, model.amount_sigma)
+    else:
+        median = np.array([purpose.median_sat for purpose in PURPOSES])[tag] * model.amount_scale
+        sigma = np.array([purpose.sigma for purpose in PURPOSES])[tag]
     amount_sat = np.rint(median * np.exp(sigma * normals(seed, 0, Stream.AMOUNT, count, start=start)))
     amount_sat = np.clip(amount_sat, model.least_amount_sat, model.most_amount_sat)
     return amount_sat.astype(np.int64) * MSAT_PER_SAT, tag
@@ -259,6 +293,11 @@ def _joined(parts: list[Intents]) -> Intents:
         empty = np.zeros(0, np.int64)
         return Intents(empty, empty.astype(np.int32), empty.astype(np.int32), empty, empty.astype(np.int32))
     return Intents._make(np.concatenate(columns) for columns in zip(*parts, strict=True))
+
+
+def _by_time(intents: Intents) -> Intents:
+    order = np.argsort(intents.start_ns, kind="stable")
+    return Intents._make(column[order] for column in intents)
 
 
 def _between(intents: Intents, start_ns: int, end_ns: int) -> Intents:

@@ -1,6 +1,7 @@
 """Demand models: the parameters, with where each comes from."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import ClassVar, Literal
 
 from lightninglens.core.checks import require_ranges
@@ -48,7 +49,8 @@ class DemandModel:
     Senders and receivers are drawn with weight capacity ** exponent. A share of
     the payments goes to a few hot receivers, so channels drain towards them;
     preferences drift, so that what drained yesterday may fill tomorrow. The rate
-    follows the time of day.
+    follows the time of day. Money may come back: of a share of the payments the
+    receiver later pays the same amount to the sender, in one payment.
     """
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
@@ -59,6 +61,10 @@ class DemandModel:
     amount_scale: float = 4.0
     """Multiplies every purpose's median: at 4 the mean is near 100,000 sat, between the 45,000 sat that
     River measured in 2023 and the 223 dollars of 2025."""
+    amount_median_sat: float = 0.0
+    """Above 0: all amounts are drawn about this median, whatever they are for, and `amount_scale` has no say."""
+    amount_sigma: float = 0.3
+    """Spread (log-normal) about that median."""
     least_amount_sat: int = 1
     most_amount_sat: int = 10_000_000
     sender_exponent: float = 0.5
@@ -71,6 +77,10 @@ class DemandModel:
     """Every receiver's log-weight wanders by this much, with this period."""
     day_amplitude: float = 0.4
     day_peak_hour: float = 18.0
+    return_share: float = 0.0
+    """Share of the payments whose amount comes back. These are not counted in `payments_per_hour`."""
+    return_hours: float = 0.25
+    """How long that takes on average: exponential, cut off at six times this."""
 
     def __post_init__(self) -> None:
         """Raise ValueError for numbers that describe no demand."""
@@ -80,6 +90,8 @@ class DemandModel:
             amount_scale=(1e-6, 1e6),
             least_amount_sat=(1, MAX_MONEY_SAT),
             most_amount_sat=(self.least_amount_sat, MAX_MONEY_SAT),
+            amount_median_sat=(0, MAX_MONEY_SAT),
+            amount_sigma=(0, 10),
             sender_exponent=(-4, 4),
             receiver_exponent=(-4, 4),
             hot_receivers=(0, 1_000_000),
@@ -88,6 +100,8 @@ class DemandModel:
             drift_sigma=(0, 10),
             day_amplitude=(0, 1),
             day_peak_hour=(0, 24),
+            return_share=(0, 1),
+            return_hours=(0.001, 24),
         )
 
 
@@ -138,3 +152,29 @@ LAB_DEMAND = DemandModel(
     drift_sigma=0.9,
 )
 """Five nodes, about one payment in 15 s as in the source documents, large enough to drain a channel in an hour."""
+
+
+LAB_SETTLEMENTS = replace(
+    LAB_DEMAND, amount_median_sat=200_000.0, most_amount_sat=400_000, return_share=1.0, return_hours=0.25
+)
+"""Nodes that settle with one another: each payment takes a fifth of a channel, and its money is back after a quarter of
+an hour on average. Channels drain for a while and not for good, which is where a circular rebalance can help."""
+
+
+class DemandName(StrEnum):
+    """Demand by name, as settings and commands know it."""
+
+    ROLES = "roles"
+    SETTLEMENTS = "settlements"
+    UNIFORM = "uniform"
+
+
+def named_demand(name: DemandName | str, *, lab: bool) -> DemandModel | UniformDemand:
+    """Return the demand of this name, for the five-node lab or for any other graph."""
+    match DemandName(name):
+        case DemandName.UNIFORM:
+            return UniformDemand()
+        case DemandName.SETTLEMENTS:
+            return LAB_SETTLEMENTS if lab else DemandModel(return_share=1.0)
+        case DemandName.ROLES:
+            return LAB_DEMAND if lab else DemandModel()

@@ -1,0 +1,80 @@
+"""What routes ask for: the service's parts, its token, and the shapes that queries share."""
+
+from typing import Annotated
+
+from fastapi import Depends, Path, Query, Request
+
+from lightninglens.app.api.errors import Problem
+from lightninglens.app.lab import Lab
+from lightninglens.app.payments import SearchablePayments
+from lightninglens.app.rebalancing import Rebalancing
+from lightninglens.app.state import ServiceState
+
+MAX_PAGE = 500
+MAX_TEXT = 100
+MAX_SAFE_INTEGER = 2**53
+
+
+def _service(request: Request) -> ServiceState:
+    state = request.app.state.service
+    if not isinstance(state, ServiceState):
+        raise TypeError("the application has no service")
+    return state
+
+
+def _lab(request: Request) -> Lab:
+    lab = _service(request).lab
+    if lab is None:
+        raise Problem(
+            503,
+            "the simulator is still warming up",
+            where=request.url.path,
+            what_to_do="try again in a few seconds",
+            headers={"Retry-After": "2"},
+        )
+    return lab
+
+
+def _rebalancing(request: Request) -> Rebalancing:
+    _lab(request)
+    state = _service(request)
+    if state.rebalancing is None or state.phase == "ended":
+        raise Problem(503, "the lab has ended", where=request.url.path, what_to_do="start it again with `lens up`")
+    if state.switches.settings.paused:
+        raise Problem(
+            409, "the world is paused: nothing can move in it", where="service", what_to_do="let it go on first"
+        )
+    return state.rebalancing
+
+
+def _payments(request: Request) -> SearchablePayments:
+    _lab(request)
+    payments = _service(request).payments
+    if payments is None:
+        raise TypeError("a lab without a log of payments")
+    return payments
+
+
+def require_token(request: Request) -> None:
+    """Refuse what does not carry the token, or is not JSON, which a foreign page's form could never be."""
+    if not request.app.state.token.fits(request.headers.get("authorization")):
+        raise Problem(
+            401,
+            "this needs the service's token",
+            where="header Authorization",
+            what_to_do="send `Authorization: Bearer <token>`; `lens up` prints where the token is kept",
+            headers={"WWW-Authenticate": "Bearer"},
+        )
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise Problem(415, "the body must be JSON", where="header Content-Type", what_to_do="send application/json")
+
+
+ServiceHere = Annotated[ServiceState, Depends(_service)]
+LabHere = Annotated[Lab, Depends(_lab)]
+RebalancingHere = Annotated[Rebalancing, Depends(_rebalancing)]
+PaymentsHere = Annotated[SearchablePayments, Depends(_payments)]
+Limit = Annotated[int, Query(ge=1, le=MAX_PAGE)]
+Text = Annotated[str | None, Query(max_length=MAX_TEXT)]
+Millis = Annotated[int | None, Query(ge=0, le=MAX_SAFE_INTEGER)]
+Named = Annotated[str, Path(min_length=1, max_length=MAX_TEXT)]
+"""Something named in the path."""

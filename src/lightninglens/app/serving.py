@@ -1,0 +1,110 @@
+"""Listening sockets, the web server on them, and work in a thread that nobody waits for."""
+
+import asyncio
+import contextlib
+import errno
+import socket
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import TypeVar
+
+import uvicorn
+
+from lightninglens.app.api.stream import MAX_CLIENTS
+from lightninglens.core.errors import LensError
+
+_ANY_FAMILY = socket.AF_UNSPEC
+
+_Result = TypeVar("_Result")
+
+
+@contextlib.contextmanager
+def bound_socket(host: str, port: int, option: str) -> Iterator[socket.socket]:
+    """Bind a listening socket; raises LensError with the port and the option that changes it when it is taken."""
+    family = socket.getaddrinfo(host, port, _ANY_FAMILY, socket.SOCK_STREAM)[0][0]
+    try:
+        sock = socket.create_server((host, port), family=family, backlog=128)
+    except OSError as problem:
+        if problem.errno == errno.EADDRINUSE:
+            raise LensError(
+                f"port {port} on {host} is in use; end what uses it, or choose another with {option}"
+            ) from None
+        raise LensError(
+            f"cannot listen on {host} port {port}: {problem.strerror}; choose another with {option}"
+        ) from None
+    with sock:
+        sock.setblocking(False)  # noqa: FBT003 - positional only
+        yield sock
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers: who runs the service decides when it ends."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listening.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@contextlib.asynccontextmanager
+async def serving(app: object, sockets: list[socket.socket]) -> AsyncIterator[asyncio.Task[None]]:
+    """Serve an application within the block; gives the server's task, which ends early only when it fails."""
+    config = uvicorn.Config(
+        app,  # type: ignore[arg-type]  # FastAPI is an ASGI application
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        ws="websockets-sansio",
+        ws_max_size=65_536,
+        ws_max_queue=4,
+        ws_per_message_deflate=False,
+        server_header=False,
+        proxy_headers=False,
+        h11_max_incomplete_event_size=32_768,
+        timeout_graceful_shutdown=1,
+        limit_concurrency=MAX_CLIENTS + 200,
+    )
+    server = _Server(config)
+    task = asyncio.create_task(server.serve(sockets=sockets))
+    listening = asyncio.create_task(server.listening.wait())
+    try:
+        await asyncio.wait({listening, task}, return_when=asyncio.FIRST_COMPLETED)
+        yield task
+    finally:
+        listening.cancel()
+        server.should_exit = True
+        await task
+
+
+async def in_daemon_thread(function: Callable[[], _Result]) -> _Result:
+    """Return what a function returns that may take a minute and that nobody waits for when the process ends."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[_Result] = loop.create_future()
+
+    def settle(result: _Result | None, problem: BaseException | None) -> None:
+        if future.done():
+            return
+        if problem is not None:
+            future.set_exception(problem)
+        else:
+            future.set_result(result)  # type: ignore[arg-type]  # there is a result where there is no problem
+
+    def work() -> None:
+        result: _Result | None = None
+        problem: BaseException | None = None
+        try:
+            result = function()
+        except BaseException as caught:  # noqa: BLE001 - handed over to who awaits
+            problem = caught
+        with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+            loop.call_soon_threadsafe(settle, result, problem)
+
+    threading.Thread(target=work, name="build", daemon=True).start()
+    return await future
