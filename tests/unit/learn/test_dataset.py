@@ -1,8 +1,11 @@
+import dataclasses
+
 import numpy as np
 import pytest
 from tests.support.observations import CHANNELS, START_NS, attempt, network, payment, seen
 
 from lightninglens.core.errors import DataError
+from lightninglens.core.htlc import FailureCode
 from lightninglens.core.observations import ChannelSeen, Observation
 from lightninglens.core.units import NS_PER_HOUR, NS_PER_SECOND
 from lightninglens.learn.dataset import DatasetOptions, build_dataset, concatenate, targets_by_name
@@ -56,6 +59,9 @@ def test_without_attempts_the_reduced_features_are_used_and_what_is_dropped_is_t
     lost = build_dataset([payment("ac", 1_000), payment("ac", 1_000, attempts_known=False)], OPTIONS)
     assert len(lost.y) == len(lost.moves) == 0
     assert sum(lost.dropped.values()) == lost.payments == 2
+    down = dataclasses.replace(attempt("ac", (1_000,), failed_hop=0), code=FailureCode.CHANNEL_DISABLED)
+    unknown = dataclasses.replace(payment("ac", 1_000), succeeded=None)
+    assert len(build_dataset([payment("ac", 1_000, down), unknown], OPTIONS).dropped) == 2
     assert not len(build_dataset([], OPTIONS).y)
 
 

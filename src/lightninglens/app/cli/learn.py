@@ -43,9 +43,10 @@ app.add_typer(models_app, name="models")
 
 
 class Demand(StrEnum):
-    """Who wants to pay whom in simulated labs."""
+    """Who wants to pay whom in simulated labs: the names of `lab.demand`."""
 
     ROLES = "roles"
+    SETTLEMENTS = "settlements"
     UNIFORM = "uniform"
 
 

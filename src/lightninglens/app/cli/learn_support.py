@@ -63,14 +63,14 @@ def dataset_options(horizon_hours: float, step_minutes: float, *, reduced: bool)
 def configured_lab(settings: "LabSettings") -> "SimulatedLab":
     """Return the kind of lab that is configured."""
     from lightninglens.lab.learning.bootstrap import SimulatedLab
-    from lightninglens.sim.demand.model import LAB_DEMAND, UniformDemand
+    from lightninglens.sim.demand.model import named_demand
 
     return SimulatedLab(
         drawn=settings.topology == "drawn",
         balanced=settings.opening == "balanced",
         capacity_sat=settings.capacity_sat,
-        demand=UniformDemand() if settings.demand == "uniform" else LAB_DEMAND,
-        demand_name=settings.demand,
+        demand=named_demand(settings.demand, lab=True),
+        demand_name="everyday" if settings.demand == "roles" else settings.demand,
     )
 
 

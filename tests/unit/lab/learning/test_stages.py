@@ -171,7 +171,7 @@ def test_a_second_model_is_taken_into_use_only_when_asked(piped: tuple[PipelineR
 
 def test_too_little_data_is_refused_with_what_is_needed(source: Path, tmp_path: Path) -> None:
     make_features(source, tmp_path / "f.csv", replace(OPTIONS, horizon_ns=6 * NS_PER_HOUR))
-    with pytest.raises(DataError, match="too little to learn from"):
+    with pytest.raises(DataError, match="too little data"):
         train_on_features(tmp_path / "f.csv", ModelStore(tmp_path / "models"), created_ns=NOW_NS, command="x")
     assert ModelStore(tmp_path / "models").cards() == []
 
