@@ -76,6 +76,18 @@ def last_sent_ns(records: Sequence[JournalRecord], channel_id: ChannelId) -> Uni
     )
 
 
+def failures_in_a_row(records: Sequence[JournalRecord], change: RebalanceChange, *, now: UnixNs) -> int:
+    """Return how often the same circle was tried in vain since it last succeeded, within 24 hours."""
+    failures = 0
+    for record in reversed(records):
+        if record.recorded_ns <= now - NS_PER_DAY or _channels_of(record.change) != _channels_of(change):
+            continue
+        if record.state is JournalState.SUCCEEDED:
+            break
+        failures += record.state is JournalState.FAILED
+    return failures
+
+
 def changes_under_way(records: Sequence[JournalRecord]) -> list[RebalanceChange]:
     """Return the changes whose end is not in the journal: they may still move money."""
     return [record.change for record in _latest(records) if record.state in _UNDER_WAY]

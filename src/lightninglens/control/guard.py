@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from lightninglens.control.budget import Usage, budget_used_msat, last_sent_ns, usage_of
+from lightninglens.control.budget import Usage, budget_used_msat, failures_in_a_row, last_sent_ns, usage_of
 from lightninglens.control.rebalance.view import DEFAULT_FEE_LIMIT, FeeLimit, LiquidityView, NodeView
 from lightninglens.core.channels import ChannelState
 from lightninglens.core.records import JournalRecord, RebalanceChange
@@ -27,6 +27,8 @@ from lightninglens.core.units import (
 )
 
 _MOST_NAME = 80
+_MOST_BACK_OFF_NS = NS_PER_HOUR * 6
+_MOST_DOUBLINGS = 16
 
 
 class RefusalCode(StrEnum):
@@ -91,7 +93,11 @@ class GuardRules:
     most_changes_per_channel_per_day: int | None = None
     """The same for one channel, whoever made them."""
     least_gap_ns: int = 0
-    """Least time since the last try, whoever made it and however it ended, that took either channel."""
+    """Least time since the last try, whoever made it and however it ended, that took either channel.
+
+    For a circle that failed it doubles with each failure in a row, up to six
+    hours: trying again costs nothing but holds other nodes' liquidity.
+    """
     most_volume_msat_per_day: Msat | None = None
     """Most that an author's changes may move in 24 hours; None: no limit."""
 
@@ -205,7 +211,7 @@ def check_change(
         or _check_fee(change, rules)
         or _check_amount(change, rules)
         or _check_liquidity(change, outgoing, incoming)
-        or _check_channels(outgoing, incoming, rules, records=records, now=now)
+        or _check_channels(change, outgoing, incoming, rules, records=records, now=now)
         or _check_day(change, rules, usage_of(records, now=now, author=author))
         or _check_budget(change, rules, author=author, records=records, now=now)
     )
@@ -277,6 +283,7 @@ def _check_amount(change: RebalanceChange, rules: GuardRules) -> Refusal | None:
 
 
 def _check_channels(
+    change: RebalanceChange,
     outgoing: ChannelState,
     incoming: ChannelState,
     rules: GuardRules,
@@ -299,7 +306,24 @@ def _check_channels(
                 RefusalCode.TOO_OFTEN,
                 f"the channel with {channel.peer_alias} has had its {most} rebalances of the last 24 hours",
             )
-    return None
+    return _check_back_off(change, rules, records=records, now=now)
+
+
+def _check_back_off(
+    change: RebalanceChange, rules: GuardRules, *, records: Sequence[JournalRecord], now: UnixNs
+) -> Refusal | None:
+    failures = failures_in_a_row(records, change, now=now) if rules.least_gap_ns else 0
+    last_ns = last_sent_ns(records, change.outgoing_channel_id)
+    if not failures or last_ns is None:
+        return None
+    wait_ns = min(rules.least_gap_ns << min(failures, _MOST_DOUBLINGS), _MOST_BACK_OFF_NS)
+    if now - last_ns >= wait_ns:
+        return None
+    return _refuse(
+        RefusalCode.TOO_SOON,
+        f"this circle failed {failures} {'times' if failures > 1 else 'time'} in a row, the last time at most"
+        f" {_seconds(now - last_ns)} s ago; it is tried again {_seconds(wait_ns)} s after that",
+    )
 
 
 def _check_day(change: RebalanceChange, rules: GuardRules, used: Usage) -> Refusal | None:

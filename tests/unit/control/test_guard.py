@@ -323,6 +323,39 @@ def test_a_channel_rests_between_two_tries() -> None:
     )
 
 
+def tried(index: int, age_s: int, state: JournalState = JournalState.FAILED) -> tuple[JournalRecord, JournalRecord]:
+    return (
+        record(JournalState.SENT, index=index, age_ns=age_s * 10**9),
+        record(state, index=index, age_ns=age_s * 10**9),
+    )
+
+
+def test_a_circle_that_failed_rests_twice_as_long_with_every_failure() -> None:
+    rules = GuardRules(least_gap_ns=600 * 10**9)
+    assert limited(rules, *tried(1, 1_200)) is None
+    refusal = limited(rules, *tried(1, 1_199))
+    assert refusal == Refusal(
+        code=RefusalCode.TOO_SOON,
+        reason=(
+            "this circle failed 1 time in a row, the last time at most 1,199 s ago;"
+            " it is tried again 1,200 s after that"
+        ),
+    )
+    assert limited(rules, *tried(1, 5_000), *tried(2, 2_399)) is not None
+    assert limited(rules, *tried(1, 5_000), *tried(2, 2_400)) is None
+    succeeded_between = (*tried(1, 9_000), *tried(2, 5_000, JournalState.SUCCEEDED), *tried(3, 1_200))
+    assert limited(rules, *succeeded_between) is None
+    many = [one for index in range(20) for one in tried(index, 30_000 - index)]
+    assert limited(rules, *many) is None  # six hours are the most
+    a_day_ago = tried(1, NS_PER_DAY // 10**9)
+    assert limited(rules, *a_day_ago, *tried(2, 1_300)) is None
+    elsewhere = [
+        dataclasses.replace(one, change=dataclasses.replace(one.change, incoming_channel_id=ChannelId(8)))
+        for one in tried(1, 700)
+    ]
+    assert limited(rules, *elsewhere) is None
+
+
 def test_an_author_moves_only_so_much_a_day() -> None:
     rules = GuardRules(most_volume_msat_per_day=Msat(400_000_000))
     assert limited(rules, done(1), done(2, age_ns=NS_PER_DAY), done(3, author="baseline")) is None
