@@ -7,6 +7,8 @@ from tests.reference.replay import Move
 
 from lightninglens.learn.target import FlowColumns, best_share, served_value_msat
 
+pytestmark = pytest.mark.kernel
+
 TOTAL_MSAT = 10_000
 
 moves = st.lists(

@@ -5,7 +5,7 @@ import random
 from collections.abc import Iterator
 
 from lightninglens.core.htlc import FailureCode
-from lightninglens.core.ids import ChannelId
+from lightninglens.core.ids import ChannelId, NodeId
 from lightninglens.core.observations import AttemptSeen, ChannelSeen, Observation, PaymentSeen
 from lightninglens.core.units import MSAT_PER_SAT, NS_PER_HOUR, NS_PER_SECOND, Msat, Sat, UnixNs
 
@@ -36,7 +36,7 @@ def attempt(
         started_ns=UnixNs(time_ns - NS_PER_SECOND),
         ended_ns=UnixNs(time_ns),
         channel_ids=tuple(CHANNELS[frozenset(hop)] for hop in hops),
-        node_ids=tuple(nodes),
+        node_ids=tuple(NodeId(node) for node in nodes),
         hop_amounts_msat=tuple(Msat(amount) for amount in amounts_msat),
         failed_hop=failed_hop,
         settled=failed_hop is None,

@@ -95,7 +95,8 @@ def verdict_on_gains(reliability: Reliability | None, *, reduced: bool) -> str:
     better = reliability.brier < reliability.brier_of_base_rate
     return (
         f"Of {count:,} rebalances that could have been made on held-out time, {gained:.0%} would have gained after"
-        f" their cost; the stated chances are {'better' if better else 'no better'} than always saying that"
+        f" their cost, as far as each channel by itself can tell; the stated chances are"
+        f" {'better' if better else 'no better'} than always saying that"
         f" (Brier {reliability.brier:.3f} against {reliability.brier_of_base_rate:.3f}), and the 80 % interval"
         f" held {reliability.interval_coverage:.0%} of the gains."
     )

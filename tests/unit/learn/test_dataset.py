@@ -1,9 +1,12 @@
+import dataclasses
+
 import numpy as np
 import pytest
 from tests.support.observations import CHANNELS, START_NS, attempt, network, payment, seen
 
 from lightninglens.core.errors import DataError
-from lightninglens.core.observations import ChannelSeen
+from lightninglens.core.htlc import FailureCode
+from lightninglens.core.observations import ChannelSeen, Observation
 from lightninglens.core.units import NS_PER_HOUR, NS_PER_SECOND
 from lightninglens.learn.dataset import DatasetOptions, build_dataset, concatenate, targets_by_name
 from lightninglens.learn.features import FULL_FEATURES, REDUCED_FEATURES
@@ -37,7 +40,7 @@ def test_the_target_is_what_followed() -> None:
         payment("ac", 200_000_000, attempt("ac", (200_000_000,), time_ns), time_ns=time_ns)
         for time_ns in (START_NS + NS_PER_HOUR, START_NS + NS_PER_HOUR + 1)
     ]
-    observations = [
+    observations: list[Observation] = [
         seen(channel, ("a", "c"), START_NS, 300_000, 700_000),
         *out,
         seen(channel, ("a", "c"), START_NS + 2 * NS_PER_HOUR, 100_000, 900_000),
@@ -56,6 +59,9 @@ def test_without_attempts_the_reduced_features_are_used_and_what_is_dropped_is_t
     lost = build_dataset([payment("ac", 1_000), payment("ac", 1_000, attempts_known=False)], OPTIONS)
     assert len(lost.y) == len(lost.moves) == 0
     assert sum(lost.dropped.values()) == lost.payments == 2
+    down = dataclasses.replace(attempt("ac", (1_000,), failed_hop=0), code=FailureCode.CHANNEL_DISABLED)
+    unknown = dataclasses.replace(payment("ac", 1_000), succeeded=None)
+    assert len(build_dataset([payment("ac", 1_000, down), unknown], OPTIONS).dropped) == 2
     assert not len(build_dataset([], OPTIONS).y)
 
 

@@ -130,7 +130,6 @@ def test_without_a_model_only_the_online_learner_learns_and_nothing_is_claimed()
     assert claim.gain.expected_msat == -2_000
 
 
-@pytest.mark.promise("A0.35")
 def test_candidates_are_judged_with_an_interval_and_unknown_channels_claim_nothing() -> None:
     learner, now = Learner(model()), UnixNs(START_NS + 4 * NS_PER_HOUR)
     follow(learner, 4)
@@ -214,7 +213,18 @@ def test_drift_is_noticed_and_the_learner_says_when() -> None:
     for _ in range(LEAST_LEARNED):
         online.learn_one({"balance_ratio": 0.5}, 0.5)
     assert online.predict_one({"balance_ratio": 0.5}) == pytest.approx(0.5)
-    learner = Learner(None, horizon_ns=NS_PER_HOUR, online=online)
-    before = learner.drifts
-    learner.online.drifts += 1
-    assert learner.drifts == before + 1
+
+
+def test_the_learner_remembers_when_it_last_noticed_drift(monkeypatch: pytest.MonkeyPatch) -> None:
+    learner = Learner(None, horizon_ns=NS_PER_HOUR)
+    monkeypatch.setattr(OnlineLearner, "watch_error", lambda _self, error: error > 0)
+    follow(learner, 5)
+    assert learner.last_drift_ns is not None
+    assert START_NS + 2 * NS_PER_HOUR < learner.last_drift_ns <= START_NS + 5 * NS_PER_HOUR
+    assert learner.drifts == 0  # the counter is the detector's own
+
+
+def test_a_model_without_gains_is_named_as_what_is_missing() -> None:
+    shares_only = {key: value for key, value in model().estimators.items() if key.startswith("share")}
+    learner = Learner(TrainedModel(card=model().card, estimators=shares_only))
+    assert "the model has not learned what a rebalance would gain" in learner.missing(UnixNs(START_NS))
