@@ -16,12 +16,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from lightninglens.lab.learning.bootstrap import SimulatedLab, simulated_dataset
-from lightninglens.lab.learning.observing import HarvestReader
 from scipy import stats
 from sklearn.ensemble import RandomForestRegressor
 
 from lightninglens.core.units import MSAT_PER_SAT, NS_PER_HOUR, PPM
+from lightninglens.lab.learning.bootstrap import SimulatedLab, simulated_dataset
+from lightninglens.lab.learning.observing import HarvestReader
 from lightninglens.lab.worlds import open_world
 from lightninglens.learn.dataset import Dataset, DatasetOptions, concatenate
 from lightninglens.learn.evaluation import judge_confidence, share_errors

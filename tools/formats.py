@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lightninglens.core.records import JournalRecord, Plan
+from lightninglens.lab.compare import Comparison
 from lightninglens.sim.scenario import Scenario
 from lightninglens.storage.files.codec import json_schema
 from lightninglens.storage.files.csv_export import COLUMNS
@@ -18,6 +19,7 @@ JSON_FORMATS: Mapping[str, tuple[type[Any], str]] = {
     "run-timings": (Timings, "`timings.json` of a run: the one file that differs between equal runs."),
     "plan": (Plan, "Changes that were decided and not yet made. Every change names the value it replaces."),
     "journal": (JournalRecord, "One step of one change, written before the act. Kept in `journal.db`, append-only."),
+    "comparison": (Comparison, "`comparison.json` of `lens lab compare`: options, levels, differences, single worlds."),
 }
 
 _HEAD = """# Formats

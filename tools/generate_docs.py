@@ -1,9 +1,10 @@
-"""Write the generated pages of docs/reference, or with --check tell whether they are fresh."""
+"""Write the generated pages of docs/reference and tables of docs/explanation, or with --check tell whether they are fresh."""
 
 import sys
 from pathlib import Path
 
 import formats
+import measured
 import promises
 import reference
 
@@ -18,6 +19,7 @@ def main() -> int:
             ROOT / "docs/reference/promises.md": promises.render(ROOT),
             **reference.pages(ROOT),
             **formats.pages(ROOT),
+            **measured.pages(ROOT),
         }
     except promises.PromiseError as problem:
         print(f"error: {problem}")
