@@ -1,4 +1,4 @@
-"""Write the generated pages of docs/reference and tables of docs/explanation, or with --check tell whether they are fresh."""
+"""Write the generated pages and tables of docs, or with --check tell whether they are fresh."""
 
 import sys
 from pathlib import Path
