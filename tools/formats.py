@@ -7,6 +7,7 @@ from typing import Any
 
 from lightninglens.core.model_card import ModelCard
 from lightninglens.core.records import JournalRecord, Plan
+from lightninglens.lab.compare import Comparison
 from lightninglens.lab.learning import features as feature_files
 from lightninglens.lab.learning.evaluating import Evaluation
 from lightninglens.lab.learning.formats import CSV_TABLES, OTHER_NAMES
@@ -24,6 +25,7 @@ JSON_FORMATS: Mapping[str, tuple[type[Any], str]] = {
     "run-timings": (Timings, "`timings.json` of a run: the one file that differs between equal runs."),
     "plan": (Plan, "Changes that were decided and not yet made. Every change names the value it replaces."),
     "journal": (JournalRecord, "One step of one change, written before the act. Kept in `journal.db`, append-only."),
+    "comparison": (Comparison, "`comparison.json` of `lens lab compare`: options, levels, differences, single worlds."),
     "model": (ModelCard, "`card.json` of a model: what it learned from, and how good it was on time it had not seen."),
     "model-files": (ModelFiles, "`manifest.json` of a model: the hash of every other file of it."),
     "features": (feature_files.FeatureFiles, "Beside a CSV of features: how it was made, and the hashes of the files."),

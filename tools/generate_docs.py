@@ -1,4 +1,4 @@
-"""Write the generated pages of docs/reference, or with --check tell whether they are fresh."""
+"""Write the generated pages and tables of docs, or with --check tell whether they are fresh."""
 
 import sys
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import api_page
 import classic
 import formats
+import measured
 import promises
 import reference
 
@@ -22,6 +23,7 @@ def main() -> int:
             **formats.pages(ROOT),
             **api_page.pages(ROOT),
             **classic.pages(ROOT),
+            **measured.pages(ROOT),
         }
     except promises.PromiseError as problem:
         print(f"error: {problem}")
