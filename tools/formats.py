@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from lightninglens.core.effects import Effect, EffectKnown
 from lightninglens.core.model_card import ModelCard
 from lightninglens.core.records import JournalRecord, Plan
 from lightninglens.lab.compare import Comparison
@@ -24,6 +25,8 @@ JSON_FORMATS: Mapping[str, tuple[type[Any], str]] = {
     "run-manifest": (Manifest, "`manifest.json` of a run: scenario, versions, and the hash of every table."),
     "run-timings": (Timings, "`timings.json` of a run: the one file that differs between equal runs."),
     "plan": (Plan, "Changes that were decided and not yet made. Every change names the value it replaces."),
+    "effect": (Effect, "What one executed rebalance did. Kept in `effects.db`, append-only."),
+    "effect-known": (EffectKnown, "What is estimated to have come of it, a horizon later. Kept beside it."),
     "journal": (JournalRecord, "One step of one change, written before the act. Kept in `journal.db`, append-only."),
     "comparison": (Comparison, "`comparison.json` of `lens lab compare`: options, levels, differences, single worlds."),
     "model": (ModelCard, "`card.json` of a model: what it learned from, and how good it was on time it had not seen."),
