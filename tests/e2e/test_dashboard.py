@@ -197,6 +197,17 @@ def test_what_the_service_refuses_is_said_in_place(open_page: DashboardOpener, s
     expect(suggestion.get_by_role("alert")).to_contain_text("it is no longer open")
 
 
+def test_a_plan_under_review_does_not_vanish(open_page: DashboardOpener, scripted: ScriptedService) -> None:
+    dashboard = open_page(scripted.url)
+    dashboard.wait_live()
+    suggestion = dashboard.page.locator('[data-suggestion="suggestion-1"]')
+    suggestion.get_by_role("button", name="see the plan").click()
+    scripted.say(suggestions=[])
+    expect(suggestion).to_contain_text("The learner no longer suggests it")
+    expect(suggestion.get_by_role("button", name="accept")).to_be_hidden()
+    expect(dashboard.page.locator('[data-suggestion="suggestion-2"]')).to_be_hidden()
+
+
 def test_without_a_token_nothing_is_sent(open_page: DashboardOpener, scripted: ScriptedService) -> None:
     dashboard = open_page(scripted.url)
     dashboard.wait_live()

@@ -4,6 +4,7 @@ import { orient } from "../src/lib/channels";
 import { effectTotals } from "../src/lib/effects";
 import { bestShare, planOf } from "../src/lib/predictions";
 import { errorSeries, gatherSpans, spanSuccess } from "../src/lib/series";
+import { listed } from "../src/lib/suggestions";
 import { applyUpdate, predictionKey, unseenAlerts, worldFromHello } from "../src/state/world";
 import {
   ALICE,
@@ -116,6 +117,21 @@ describe("a plan", () => {
 
   it("leaves out a channel that is not known", () => {
     expect(planOf(makeSuggestion(), new Map())).toEqual({ outgoing: null, incoming: null });
+  });
+});
+
+describe("the list of suggestions", () => {
+  const open = makeSuggestion();
+  const done = makeSuggestion({ suggestion_id: "s0", status: "done" });
+
+  it("has open ones first", () => {
+    const list = listed([done, open], null);
+    expect([...list.open, ...list.ended].map(({ suggestion_id }) => suggestion_id)).toEqual(["s1", "s0"]);
+  });
+
+  it("keeps the one under review when it is no longer suggested, and says so", () => {
+    expect(listed([done], open).ended[0]).toMatchObject({ suggestion_id: "s1", status: "expired" });
+    expect(listed([done, open], open).ended).toEqual([done]);
   });
 });
 

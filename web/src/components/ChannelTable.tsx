@@ -13,7 +13,7 @@ import {
 } from "../lib/channels";
 import type { Cell } from "../lib/csv";
 import { formatInteger, formatShare } from "../lib/format";
-import { ROOMY, useMediaQuery } from "../lib/hooks";
+import { paceOf, ROOMY, useMediaQuery, useThrottled } from "../lib/hooks";
 import { type BestShare, bestShare } from "../lib/predictions";
 import { useDashboard, usePreferences, useStores } from "../state/context";
 import { Amount } from "./Amount";
@@ -229,7 +229,8 @@ const NO_PREDICTIONS: ReadonlyMap<string, Prediction> = new Map();
 
 function useRows(sorting: Sorting, query: string) {
   const nodes = useDashboard((state) => state.world?.nodes);
-  const channels = useDashboard((state) => state.world?.channels);
+  const latest = useDashboard((state) => state.world?.channels);
+  const channels = useThrottled(latest, paceOf(latest?.size ?? 0));
   const predictions = useDashboard((state) => state.world?.predictions ?? NO_PREDICTIONS);
   const viewpointId = useDashboard((state) => state.selection.viewpointId);
   const nameOf = useMemo(() => namesOf(nodes ?? new Map()), [nodes]);

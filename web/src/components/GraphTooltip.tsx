@@ -2,6 +2,7 @@ import type { Hovered } from "../graph/view";
 import { namesOf, orient } from "../lib/channels";
 import { describeFailure } from "../lib/failure";
 import { formatAge } from "../lib/format";
+import { bestShare } from "../lib/predictions";
 import { useDashboard } from "../state/context";
 import type { World } from "../state/world";
 import { Amount } from "./Amount";
@@ -21,7 +22,7 @@ function ChannelTip({ world, channelId, viewpointId }: TipProps & { readonly cha
         <span>{nameOf(oriented.near.nodeId)}</span>
         <span>{nameOf(oriented.far.nodeId)}</span>
       </div>
-      <BalanceBar oriented={oriented} />
+      <BalanceBar oriented={oriented} best={bestShare(oriented, world.predictions)} />
       <div className="text-12 text-ink-3">{channel.channel_id}</div>
       {failed !== undefined && (
         <div className="mt-1 text-12 text-failure">

@@ -3,6 +3,7 @@ import { lookOf } from "../graph/palette";
 import { GraphView, type Hovered, hasWebGl } from "../graph/view";
 import { useDashboard, usePreferences, useStores } from "../state/context";
 import { GraphTooltip } from "./GraphTooltip";
+import { Provenance } from "./Provenance";
 import { Empty, Section } from "./Section";
 import { Viewpoint } from "./Viewpoint";
 
@@ -14,6 +15,7 @@ function Legend() {
       ? undefined
       : state.world?.nodes.get(state.selection.viewpointId)?.name,
   );
+  const hasPredictions = useDashboard((state) => (state.world?.predictions.size ?? 0) > 0);
   const [near, far] =
     viewpoint === undefined
       ? ["first-named node's side", "second-named node's side"]
@@ -30,6 +32,12 @@ function Legend() {
       <span className={item}>
         <span className="size-2 bg-unsettled" aria-hidden="true" /> in flight
       </span>
+      {hasPredictions && (
+        <span className={item}>
+          <span className="h-3 w-0.5 bg-ink" aria-hidden="true" /> best share
+          <Provenance of="estimated" />
+        </span>
+      )}
     </p>
   );
 }

@@ -1,7 +1,7 @@
 import { useMemo, useState } from "react";
 import type { Channel, NetworkNode } from "../api/types";
 import { formatInteger, formatShare } from "../lib/format";
-import { ROOMY, useMediaQuery } from "../lib/hooks";
+import { paceOf, ROOMY, useMediaQuery, useThrottled } from "../lib/hooks";
 import { shortKey } from "../lib/text";
 import { useDashboard, useStores } from "../state/context";
 import { Amount } from "./Amount";
@@ -101,7 +101,8 @@ function Name({ row }: { readonly row: NodeRow }) {
 /** All nodes with what they hold; choosing one turns the whole page to its side. */
 export function NodeTable({ className = "" }: { readonly className?: string }) {
   const nodes = useDashboard((state) => state.world?.nodes);
-  const channels = useDashboard((state) => state.world?.channels);
+  const latest = useDashboard((state) => state.world?.channels);
+  const channels = useThrottled(latest, paceOf(latest?.size ?? 0));
   const [query, setQuery] = useState("");
   const [sort, setSort] = useState<Sort>("Node");
   const [limit, setLimit] = useState(ROWS_STEP);

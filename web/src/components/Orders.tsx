@@ -1,6 +1,7 @@
 import { useMemo, useState } from "react";
 import type { RebalanceDone, RebalanceReport } from "../api/learning";
 import { formatInteger } from "../lib/format";
+import { paceOf, useThrottled } from "../lib/hooks";
 import { useOrder } from "../lib/service";
 import { useDashboard } from "../state/context";
 import { Amount } from "./Amount";
@@ -96,7 +97,8 @@ interface Draft {
 
 function usePeers() {
   const nodes = useDashboard((state) => state.world?.nodes);
-  const channels = useDashboard((state) => state.world?.channels);
+  const latest = useDashboard((state) => state.world?.channels);
+  const channels = useThrottled(latest, paceOf(latest?.size ?? 0));
   return useMemo(() => {
     const peers = new Map<string, Set<string>>();
     for (const channel of channels?.values() ?? []) {

@@ -3,6 +3,7 @@ import type { Effect, LearnerStatus, SuggestedChange } from "../api/learning";
 import { formatAge, formatInteger, formatProbability, formatShare, formatSpan } from "../lib/format";
 import { type PlannedBalance, planOf } from "../lib/predictions";
 import { useOrder } from "../lib/service";
+import { listed } from "../lib/suggestions";
 import { useDashboard, useStores } from "../state/context";
 import { Amount } from "./Amount";
 import { Button } from "./Button";
@@ -156,12 +157,14 @@ function Outcome({
 interface ItemProps {
   readonly suggestion: SuggestedChange;
   readonly effects: readonly Effect[];
+  readonly isOpen: boolean;
+  readonly onOpen: (suggestion: SuggestedChange | null) => void;
 }
 
-function Item({ suggestion, effects }: ItemProps) {
+function Item({ suggestion, effects, isOpen, onOpen }: ItemProps) {
   const { dashboard } = useStores();
   const worldMs = useDashboard((state) => state.world?.stats.world_ms ?? 0);
-  const [isOpen, setOpen] = useState(false);
+  const setOpen = (wanted: boolean) => onOpen(wanted ? suggestion : null);
   const { isBusy, problem, send } = useOrder<SuggestedChange>();
   const isAnswerable = suggestion.status === "open";
   const act = async (verb: "accept" | "reject") => {
@@ -254,8 +257,8 @@ export function Suggestions({ className = "", effects, isFull = false }: Suggest
   const suggestions = useDashboard((state) => state.world?.suggestions ?? NONE);
   const learner = useDashboard((state) => state.world?.learner ?? null);
   const isLoaded = useDashboard((state) => state.world !== null);
-  const open = suggestions.filter(({ status }) => status === "open" || status === "under way");
-  const ended = suggestions.filter(({ status }) => status !== "open" && status !== "under way");
+  const [reviewed, setReviewed] = useState<SuggestedChange | null>(null);
+  const { open, ended } = listed(suggestions, reviewed);
   const shown = [...open, ...(isFull ? ended : ended.slice(0, ENDED_SHOWN))];
   return (
     <Section
@@ -326,7 +329,13 @@ export function Suggestions({ className = "", effects, isFull = false }: Suggest
         )}
         <ul data-testid="suggestions" data-list="">
           {shown.map((suggestion) => (
-            <Item key={suggestion.suggestion_id} suggestion={suggestion} effects={effects} />
+            <Item
+              key={suggestion.suggestion_id}
+              suggestion={suggestion}
+              effects={effects}
+              isOpen={reviewed?.suggestion_id === suggestion.suggestion_id}
+              onOpen={setReviewed}
+            />
           ))}
         </ul>
       </div>

@@ -112,10 +112,7 @@ export function TopBar({ onKeys, onPalette }: TopBarProps) {
         <AlertsButton />
         <Button onClick={() => preferences.set({ theme: other })}>{other} theme</Button>
         <Button onClick={onPalette} title="Find anything: Ctrl or Cmd and K">
-          find{" "}
-          <kbd className="font-sans" aria-hidden="true">
-            ⌘K
-          </kbd>
+          find <kbd className="font-sans">⌘K</kbd>
         </Button>
         <Button onClick={onKeys} title="What the keys do">
           keys <kbd className="font-sans">?</kbd>

@@ -23,6 +23,7 @@ interface Bar {
 
 const FONT = '12px "Inter Variable", system-ui, sans-serif';
 const LABEL_GAP_PX = 8;
+const MARK_HALF_PX = 8;
 const LABEL_HALF_HEIGHT_PX = 7;
 const LABEL_PLACE = 0.2;
 /** With more channels than this only hovered and selected ones carry their shares. */
@@ -44,6 +45,7 @@ export class Overlay {
   #look: Look;
   #frame: number | null = null;
   #emphasised: ReadonlySet<string> = new Set();
+  #bestShares: ReadonlyMap<string, number> = new Map();
 
   constructor(renderer: Renderer, look: Look) {
     this.#renderer = renderer;
@@ -60,6 +62,12 @@ export class Overlay {
   /** Channels whose shares are written out even in a large network. */
   emphasise(channelIds: ReadonlySet<string>): void {
     this.#emphasised = channelIds;
+    this.#wake();
+  }
+
+  /** Best shares of the channels' first ends, marked on the bars that carry their shares. */
+  markBest(bestShares: ReadonlyMap<string, number>): void {
+    this.#bestShares = bestShares;
     this.#wake();
   }
 
@@ -163,9 +171,26 @@ export class Overlay {
       }
       const { sourceShare, middleShare } = graph.getEdgeAttributes(channelId);
       const strong = this.#emphasised.has(channelId);
+      this.#drawBest(context, bar, this.#bestShares.get(channelId));
       this.#drawShare(context, bar, LABEL_PLACE, sourceShare, strong);
       this.#drawShare(context, bar, 1 - LABEL_PLACE, Math.max(0, 1 - sourceShare - middleShare), strong);
     }
+  }
+
+  #drawBest(context: CanvasRenderingContext2D, bar: Bar, share: number | undefined): void {
+    if (share === undefined) {
+      return;
+    }
+    const point = between(bar.start, bar.end, share);
+    context.beginPath();
+    context.moveTo(point.x - bar.normal.x * MARK_HALF_PX, point.y - bar.normal.y * MARK_HALF_PX);
+    context.lineTo(point.x + bar.normal.x * MARK_HALF_PX, point.y + bar.normal.y * MARK_HALF_PX);
+    context.lineWidth = 5;
+    context.strokeStyle = this.#look.palette.surface;
+    context.stroke();
+    context.lineWidth = 2;
+    context.strokeStyle = this.#look.palette.ink;
+    context.stroke();
   }
 
   #drawShare(

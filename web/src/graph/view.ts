@@ -3,7 +3,8 @@
 import Sigma from "sigma";
 import type { NodeLabelDrawingFunction } from "sigma/rendering";
 import type { Payment } from "../api/types";
-import { namesOf } from "../lib/channels";
+import { namesOf, orient } from "../lib/channels";
+import { bestShare } from "../lib/predictions";
 import type { Selection } from "../state/dashboard";
 import type { World } from "../state/world";
 import { planFlight } from "./flights";
@@ -33,6 +34,20 @@ const ZOOM_MS = 150;
 const LARGE_NETWORK = 50;
 const FLIGHT_MS = 500;
 const FLIGHT_RATIO = 0.15;
+
+/** The best share of each channel's first end, where there is a prediction. */
+function bestShares(world: World): ReadonlyMap<string, number> {
+  const shares = new Map<string, number>();
+  if (world.predictions.size > 0) {
+    for (const channel of world.channels.values()) {
+      const best = bestShare(orient(channel, null), world.predictions);
+      if (best !== null) {
+        shares.set(channel.channel_id, best.share);
+      }
+    }
+  }
+  return shares;
+}
 
 /** Whether this browser can draw the graph at all. */
 export function hasWebGl(): boolean {
@@ -75,6 +90,7 @@ export class GraphView {
       defaultDrawNodeHover: () => undefined,
     });
     this.#overlay = new Overlay(this.#renderer, look);
+    this.#overlay.markBest(bestShares(world));
     this.#observer = new ResizeObserver(() => this.#renderer.resize().scheduleRefresh());
     this.#observer.observe(container);
     this.#renderer.on("afterProcess", () => {
@@ -100,6 +116,9 @@ export class GraphView {
       restyleScene(this.#renderer.getGraph(), world, selection, this.#look);
     }
     this.#emphasise();
+    if (world.predictions !== before.predictions || !sameShape(before, world)) {
+      this.#overlay.markBest(bestShares(world));
+    }
     if (isElsewhere && world.nodes.size > LARGE_NETWORK) {
       this.#flyTo(viewpointId);
     }

@@ -97,6 +97,9 @@ function sortValue(oriented: OrientedChannel, key: Exclude<SortKey, "channel">, 
   }
 }
 
+/** Far faster than comparing text by text. */
+const COLLATOR = new Intl.Collator();
+
 /** Sorted copy; equal ones stay in the order of their names, so that rows do not jump. */
 export function sortChannels(
   rows: readonly OrientedChannel[],
@@ -104,17 +107,21 @@ export function sortChannels(
   nameOf: NameOf,
   bestOf: BestOf = () => null,
 ): OrientedChannel[] {
-  const label = (row: OrientedChannel) =>
-    `${nameOf(row.near.nodeId)} ${nameOf(row.far.nodeId)} ${row.channel.channel_id}`;
   const direction = sorting.descending ? -1 : 1;
-  return rows.toSorted((left, right) => {
-    const byName = label(left).localeCompare(label(right));
+  const keyed = rows.map((row) => ({
+    row,
+    label: `${nameOf(row.near.nodeId)} ${nameOf(row.far.nodeId)} ${row.channel.channel_id}`,
+    value: sorting.key === "channel" ? 0 : sortValue(row, sorting.key, bestOf),
+  }));
+  keyed.sort((left, right) => {
+    const byName = COLLATOR.compare(left.label, right.label);
     if (sorting.key === "channel") {
       return byName * direction;
     }
-    const byValue = sortValue(left, sorting.key, bestOf) - sortValue(right, sorting.key, bestOf);
+    const byValue = left.value - right.value;
     return byValue === 0 ? byName : byValue * direction;
   });
+  return keyed.map(({ row }) => row);
 }
 
 /** Whether a channel's names, keys or id contain every word. */

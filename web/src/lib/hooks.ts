@@ -40,6 +40,27 @@ export function useSettled<T>(value: T, delayMs: number): T {
   return settled;
 }
 
+/** A value that changes at most once in an interval; 0 lets every change through. */
+export function useThrottled<T>(value: T, intervalMs: number): T {
+  const [shown, setShown] = useState({ value, atMs: 0 });
+  const now = performance.now();
+  const waitMs = Math.max(0, shown.atMs + intervalMs - now);
+  const isDue = intervalMs === 0 || waitMs === 0;
+  useEffect(() => {
+    if (Object.is(value, shown.value)) {
+      return;
+    }
+    const timer = window.setTimeout(() => setShown({ value, atMs: performance.now() }), isDue ? 0 : waitMs);
+    return () => window.clearTimeout(timer);
+  }, [value, shown.value, isDue, waitMs]);
+  return intervalMs === 0 ? value : shown.value;
+}
+
+/** In a large network a table of everything follows more slowly than the stream. */
+export function paceOf(rows: number): number {
+  return rows > 2_000 ? 3_000 : 0;
+}
+
 function isTyping(target: EventTarget | null): boolean {
   return target instanceof HTMLElement && target.matches("input:not([type=radio]), select, textarea");
 }
