@@ -158,6 +158,13 @@ class LearningSettings(Section):
         le=MAX_MONEY_SAT,
         description="Most that the learner's rebalances may cost in fees per day of world time, in sat.",
     )
+    own_payment_worth_ppm: int = Field(
+        default=0,
+        ge=0,
+        le=1_000_000,
+        description="What it is worth to a node that a payment of its own arrives, in ppm of the amount;"
+        " a first model learns with it. At 0 only fees count.",
+    )
 
 
 class AlertSettings(Section):

@@ -21,8 +21,9 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 def _fingerprint() -> str:
     digest = hashlib.sha256(nb.__version__.encode())
-    for folder in ("core", "routing", "sim"):
-        for path in sorted((_PACKAGE / folder).rglob("*.py")):
+    # Of packages that have kernels beside much else, only the modules with kernels count.
+    for folder, names in (("core", "*"), ("routing", "*"), ("sim", "*"), ("analytics", "_*"), ("learn", "_*")):
+        for path in sorted((_PACKAGE / folder).rglob(f"{names}.py")):
             digest.update(path.name.encode())
             digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

@@ -47,8 +47,8 @@ class DatasetOptions:
 
     horizon_ns: int = DEFAULT_HORIZON_NS
     step_ns: int = DEFAULT_STEP_NS
-    own_payment_worth_ppm: int = 1_000
-    """What it is worth to a node that a payment of its own arrives, in ppm of the amount."""
+    own_payment_worth_ppm: int = 0
+    """What it is worth to a node that a payment of its own arrives, in ppm of the amount; ADR 0031 says why nothing."""
     reduced: bool | None = None
     """Without the features of single channels' flows; None: if no payment comes with its attempts."""
 

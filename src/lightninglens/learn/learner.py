@@ -77,7 +77,7 @@ class Learner:
         *,
         horizon_ns: int = DEFAULT_HORIZON_NS,
         targets: Targets | None = None,
-        own_payment_worth_ppm: int = 1_000,
+        own_payment_worth_ppm: int = 0,
         online: OnlineLearner | None = None,
         judge_every_ns: int = DEFAULT_STEP_NS,
     ) -> None:

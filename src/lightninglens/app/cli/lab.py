@@ -63,6 +63,10 @@ def compare(
         str | None,
         typer.Option(help="Version or directory of the model of `learned`; without it one is trained in other worlds."),
     ] = None,
+    own_payment_worth_ppm: Annotated[
+        int,
+        typer.Option(min=0, max=1_000_000, help="Without --model: what an own payment is worth, in ppm of it."),
+    ] = 0,
     processes: Annotated[int, typer.Option(min=1, max=64, help="Worlds that are simulated at the same time.")] = 2,
     out: Annotated[
         Path | None, typer.Option(help="Directory for comparison.md and comparison.json; they are replaced.")
@@ -91,6 +95,7 @@ def compare(
             nodes=nodes.value,
             every_s=every,
             min_confidence=min_confidence,
+            own_payment_worth_ppm=own_payment_worth_ppm,
         )
         options = _with_model(options, model, settings.data.dir, Path(scratch), quiet=as_json)
         with interruptible(
@@ -140,21 +145,23 @@ def _with_model(
     if model is None:
         return replace(options, model=str(_train(options, scratch, quiet=quiet)))
     store = ModelStore(data_dir / FOLDER)
-    store.open(model)
+    card, _, _ = store.open(model)
     directory = Path(model) if Path(model).is_dir() else store.directory / model
-    return replace(options, model=str(directory.resolve()))
+    return replace(options, model=str(directory.resolve()), own_payment_worth_ppm=card.own_payment_worth_ppm)
 
 
 def _train(options: "CompareOptions", scratch: Path, *, quiet: bool) -> Path:
     """Train a model in worlds of the same demand that are compared nowhere, and return its directory."""
     from lightninglens.core.clock import SystemClock
     from lightninglens.lab.learning.bootstrap import SimulatedLab, train_in_simulation
+    from lightninglens.learn.dataset import DatasetOptions
     from lightninglens.storage.models import ModelStore
 
     lab_kind = SimulatedLab(demand=options.demand.model(), demand_name=options.demand.value)
     trained = train_in_simulation(
         created_ns=SystemClock().now_ns(),
         lab=lab_kind,
+        options=DatasetOptions(own_payment_worth_ppm=options.own_payment_worth_ppm),
         command="lens lab compare",
         progress=lambda text: None if quiet else typer.echo(text, err=True),
     )

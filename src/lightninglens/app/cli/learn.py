@@ -62,6 +62,15 @@ Columns = Annotated[
 ]
 Horizon = Annotated[float, typer.Option("--horizon-hours", min=0.25, max=240, help="How far a model looks ahead.")]
 Step = Annotated[float, typer.Option("--step-minutes", min=1, max=1_440, help="Time between two rows of a side.")]
+Worth = Annotated[
+    int,
+    typer.Option(
+        "--own-payment-worth-ppm",
+        min=0,
+        max=1_000_000,
+        help="What a node's own payment that arrives is worth to it, in ppm; 0: only fees count.",
+    ),
+]
 Reduced = Annotated[bool, typer.Option("--reduced", help="Use only features that need no single attempts.")]
 Use = Annotated[bool, typer.Option("--use", help="Take the new model into use, even if another one is.")]
 Model = Annotated[
@@ -81,6 +90,7 @@ def pipeline(
     column: Columns = None,
     horizon_hours: Horizon = 6.0,
     step_minutes: Step = 10.0,
+    own_payment_worth_ppm: Worth = 0,
     reduced: Reduced = False,
     use: Use = False,
     as_json: AsJson = False,
@@ -101,7 +111,7 @@ def pipeline(
         model_store(settings.data.dir),
         created_ns=now_ns,
         command=command_line(),
-        options=dataset_options(horizon_hours, step_minutes, reduced=reduced),
+        options=dataset_options(horizon_hours, step_minutes, own_payment_worth_ppm, reduced=reduced),
         columns=parse_columns(column),
         select=use,
         tell=(lambda _report: None) if as_json else show,
@@ -155,6 +165,7 @@ def features(
     column: Columns = None,
     horizon_hours: Horizon = 6.0,
     step_minutes: Step = 10.0,
+    own_payment_worth_ppm: Worth = 0,
     reduced: Reduced = False,
     as_json: AsJson = False,
 ) -> None:
@@ -162,7 +173,7 @@ def features(
     invocation(ctx).start()
     from lightninglens.lab.learning.features import make_features
 
-    options = dataset_options(horizon_hours, step_minutes, reduced=reduced)
+    options = dataset_options(horizon_hours, step_minutes, own_payment_worth_ppm, reduced=reduced)
     with prepared(source, column) as (folder, reports):
         reports.append(make_features(folder, out, options, described=source.name))
     tell(*reports, as_json=as_json)
@@ -181,6 +192,7 @@ def train(
     data_dir: DataDir = None,
     horizon_hours: Horizon = 6.0,
     step_minutes: Step = 10.0,
+    own_payment_worth_ppm: Worth = 0,
     reduced: Reduced = False,
     use: Use = False,
     as_json: AsJson = False,
@@ -204,7 +216,7 @@ def train(
             hours=simulate or 0.0,
             seeds=parse_seeds(seeds),
             lab=configured_lab(settings.lab),
-            options=dataset_options(horizon_hours, step_minutes, reduced=reduced),
+            options=dataset_options(horizon_hours, step_minutes, own_payment_worth_ppm, reduced=reduced),
             command=command_line(),
             progress=lambda text: typer.echo(text, err=True),
         )

@@ -48,7 +48,9 @@ def trained_model(data_dir: Path, name: str | None) -> "TrainedModel":
     return TrainedModel(card=card, estimators=estimators)
 
 
-def dataset_options(horizon_hours: float, step_minutes: float, *, reduced: bool) -> "DatasetOptions":
+def dataset_options(
+    horizon_hours: float, step_minutes: float, own_payment_worth_ppm: int, *, reduced: bool
+) -> "DatasetOptions":
     """Return what is to be learned."""
     from lightninglens.core.units import NS_PER_HOUR
     from lightninglens.learn.dataset import DatasetOptions
@@ -56,6 +58,7 @@ def dataset_options(horizon_hours: float, step_minutes: float, *, reduced: bool)
     return DatasetOptions(
         horizon_ns=round(horizon_hours * NS_PER_HOUR),
         step_ns=round(step_minutes * NS_PER_HOUR / 60),
+        own_payment_worth_ppm=own_payment_worth_ppm,
         reduced=True if reduced else None,
     )
 

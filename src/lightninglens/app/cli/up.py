@@ -170,6 +170,7 @@ def service_options(
             automatic=settings.learning.automatic,
             min_confidence=settings.learning.min_confidence,
             budget_sat_per_day=settings.learning.budget_sat_per_day,
+            own_payment_worth_ppm=settings.learning.own_payment_worth_ppm,
         ),
         alerts=AlertOptions(
             low_share=settings.alerts.low_share,
@@ -197,6 +198,7 @@ def training_lab(settings: "Settings") -> "TrainingLab":
         opening=settings.lab.opening,
         capacity_sat=settings.lab.capacity_sat,
         demand=settings.lab.demand,
+        own_payment_worth_ppm=settings.learning.own_payment_worth_ppm,
     )
 
 

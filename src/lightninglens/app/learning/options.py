@@ -23,5 +23,5 @@ class LearningOptions:
     """Most that the learner's rebalances may cost in fees per day of world time."""
     horizon_ns: int = DEFAULT_HORIZON_NS
     """How long after a rebalance its effect is looked at."""
-    own_payment_worth_ppm: int = 1_000
+    own_payment_worth_ppm: int = 0
     """What it is worth to a node that a payment of its own arrives, in ppm of the amount."""

@@ -29,6 +29,7 @@ class TrainingLab:
     opening: str = "opener"
     capacity_sat: int = 1_000_000
     demand: str = "roles"
+    own_payment_worth_ppm: int = 0
     hours: float = 48.0
     worlds: int = 4
 
@@ -41,6 +42,7 @@ async def train_apart(directory: Path, lab: TrainingLab, progress: Callable[[str
     command = [sys.executable, "-m", __name__, "--directory", str(directory), "--topology", lab.topology]
     command += ["--opening", lab.opening, "--capacity-sat", str(lab.capacity_sat), "--demand", lab.demand]
     command += ["--hours", str(lab.hours), "--worlds", str(lab.worlds)]
+    command += ["--own-payment-worth-ppm", str(lab.own_payment_worth_ppm)]
     nothing = asyncio.subprocess.DEVNULL
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
@@ -76,6 +78,7 @@ def _train(arguments: argparse.Namespace) -> str:
         SimulatedLab,
         train_in_simulation,
     )
+    from lightninglens.learn.dataset import DatasetOptions  # noqa: PLC0415
     from lightninglens.sim.demand import named_demand  # noqa: PLC0415
     from lightninglens.storage.models import ModelStore  # noqa: PLC0415
 
@@ -91,6 +94,7 @@ def _train(arguments: argparse.Namespace) -> str:
         hours=arguments.hours,
         seeds=tuple(range(FIRST_SEED, FIRST_SEED + arguments.worlds)),
         lab=lab,
+        options=DatasetOptions(own_payment_worth_ppm=arguments.own_payment_worth_ppm),
         command="lens up",
         progress=lambda text: _say({"progress": text}),
     )
@@ -111,6 +115,7 @@ def main() -> int:
     parser.add_argument("--opening", choices=("opener", "balanced"), default="opener")
     parser.add_argument("--capacity-sat", type=int, default=1_000_000)
     parser.add_argument("--demand", default="roles")
+    parser.add_argument("--own-payment-worth-ppm", type=int, default=0)
     parser.add_argument("--hours", type=float, default=48.0)
     parser.add_argument("--worlds", type=int, default=4)
     arguments = parser.parse_args()

@@ -52,13 +52,15 @@ class CompareOptions:
     """For changes that say a confidence; the baseline's say none."""
     model: str | None = None
     """Directory of the model that `learned` uses."""
+    own_payment_worth_ppm: int = 0
+    """What a node's own payment that arrives is worth to it, where predicted gains are held against what came."""
     rules: GuardRules = field(default=AUTOMATIC_RULES)
     """For each acting node apart."""
 
     def __post_init__(self) -> None:
         """Raise ValueError for what cannot be compared."""
         require_ranges(self, seeds=(1, MOST_SEEDS), first_seed=(0, 2**62), hours=(0.1, 24 * 60), every_s=(1, 86_400.0))
-        require_ranges(self, min_confidence=(0, 1))
+        require_ranges(self, min_confidence=(0, 1), own_payment_worth_ppm=(0, 1_000_000))
         if len(set(self.strategies)) != len(self.strategies) or not self.strategies:
             raise ValueError("strategies must be named once each, and there must be some")
 

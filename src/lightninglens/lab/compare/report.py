@@ -20,8 +20,6 @@ from lightninglens.lab.compare.strategies import BASELINE, LEARNED, NONE
 from lightninglens.lab.compare.world import WorldResult
 
 COMPARISON_FORMAT: Final = "lightninglens/comparison/1"
-OWN_PAYMENT_WORTH_PPM: Final = 1_000
-"""What a node's own payment that arrives is worth to it where predicted gains are held against what came of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +93,7 @@ class StrategyFindings:
     predicted_gain_sat: Level | None
     """What it expected from the rebalances that succeeded, per world; None where it expects nothing."""
     realised_gain_sat: Level | None
-    """Difference to `none` in fees earned less cost, and own payments delivered at 1,000 ppm; where it expects."""
+    """Difference to `none` in fees earned less cost, and the worth of own payments delivered; where it expects."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +149,7 @@ def summarise(
     by_strategy: dict[str, list[WorldResult]] = {}
     for world in worlds:
         by_strategy.setdefault(world.strategy, []).append(world)
+    worth_ppm = options.own_payment_worth_ppm
     pairs = [(name, NONE) for name in by_strategy if name != NONE]
     if {LEARNED, BASELINE} <= by_strategy.keys():
         pairs.append((LEARNED, BASELINE))
@@ -158,18 +157,21 @@ def summarise(
         options=options,
         complete=complete,
         seeds=tuple(sorted({world.seed for world in worlds})),
-        findings=tuple(_findings(name, own, by_strategy[NONE]) for name, own in by_strategy.items()),
+        findings=tuple(
+            _findings(name, own, by_strategy[NONE], options.own_payment_worth_ppm) for name, own in by_strategy.items()
+        ),
         contrasts=tuple(_contrasts(by_strategy, pairs, options.nodes)),
         ceiling=_ceiling(ceilings) if ceilings else None,
         worlds=worlds,
     )
 
 
-def _findings(name: str, own: Sequence[WorldResult], none: Sequence[WorldResult]) -> StrategyFindings:
+def _findings(name: str, own: Sequence[WorldResult], none: Sequence[WorldResult], worth_ppm: int) -> StrategyFindings:
     expects = any(world.predicted_gain_msat is not None for world in own)
     predicted = [(world.predicted_gain_msat or 0) / MSAT_PER_SAT for world in own]
     realised = [
-        (_worth_msat(world) - _worth_msat(before)) / MSAT_PER_SAT for world, before in zip(own, none, strict=True)
+        (_worth_msat(world, worth_ppm) - _worth_msat(before, worth_ppm)) / MSAT_PER_SAT
+        for world, before in zip(own, none, strict=True)
     ]
     refused: dict[str, int] = {}
     for world in own:
@@ -187,8 +189,8 @@ def _findings(name: str, own: Sequence[WorldResult], none: Sequence[WorldResult]
     )
 
 
-def _worth_msat(world: WorldResult) -> int:
-    return world.earned_msat - world.cost_msat + world.own_delivered_msat * OWN_PAYMENT_WORTH_PPM // PPM
+def _worth_msat(world: WorldResult, worth_ppm: int) -> int:
+    return world.earned_msat - world.cost_msat + world.own_delivered_msat * worth_ppm // PPM
 
 
 def _contrasts(
@@ -277,7 +279,7 @@ def render(comparison: Comparison) -> str:
         parts.append(_differences_table(comparison))
     if comparison.ceiling is not None:
         parts.append(_ceiling_words(comparison.ceiling))
-    parts += [_gain_words(found) for found in comparison.findings]
+    parts += [_gain_words(found, comparison.options.own_payment_worth_ppm) for found in comparison.findings]
     parts += ["\n".join(f"- {contrast.verdict}" for contrast in comparison.contrasts if contrast.verdict)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -320,15 +322,15 @@ def _ceiling_words(ceiling: CeilingFindings) -> str:
     )
 
 
-def _gain_words(found: StrategyFindings) -> str:
+def _gain_words(found: StrategyFindings, worth_ppm: int) -> str:
     predicted, realised = found.predicted_gain_sat, found.realised_gain_sat
     if predicted is None or realised is None or predicted.mean is None or realised.mean is None:
         return ""
     ratio = f", {realised.mean / predicted.mean:.2f} of it" if predicted.mean > 0 else ""
+    own = f", and own payments delivered at {worth_ppm:,} ppm" if worth_ppm else ""
     return (
         f"`{found.strategy}` expected {_plus_minus(predicted, 0)} sat per world from what it moved; against `none` the"
-        f" acting nodes had {_plus_minus(realised, 0)} sat more{ratio} (fees earned less cost, and own payments"
-        f" delivered at {OWN_PAYMENT_WORTH_PPM:,} ppm)."
+        f" acting nodes had {_plus_minus(realised, 0)} sat more{ratio} (fees earned less cost{own})."
     )
 
 
