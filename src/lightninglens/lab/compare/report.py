@@ -149,7 +149,6 @@ def summarise(
     by_strategy: dict[str, list[WorldResult]] = {}
     for world in worlds:
         by_strategy.setdefault(world.strategy, []).append(world)
-    worth_ppm = options.own_payment_worth_ppm
     pairs = [(name, NONE) for name in by_strategy if name != NONE]
     if {LEARNED, BASELINE} <= by_strategy.keys():
         pairs.append((LEARNED, BASELINE))
