@@ -2,6 +2,7 @@
 
 import dataclasses
 import sys
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -13,16 +14,18 @@ from tests.reference.networks import build_graph
 
 from lightninglens.control.guard import GuardRules
 from lightninglens.control.rebalance import LiquidityView, baseline
+from lightninglens.control.rebalance.candidates import Candidate
 from lightninglens.core.errors import ConfigError, LensError
-from lightninglens.core.ids import NodeId
+from lightninglens.core.ids import ChannelId, NodeId
 from lightninglens.core.observations import ChannelSeen, Observation, PaymentSeen
+from lightninglens.core.predictions import GainEstimate, SharePrediction
 from lightninglens.core.records import Interval, Plan, RebalanceChange
 from lightninglens.core.units import Msat, UnixNs
 from lightninglens.lab.compare import CompareOptions, compare, load_strategy, render
 from lightninglens.lab.compare.ceiling import Ceiling, is_hopeless
 from lightninglens.lab.compare.options import ActingNodes, ComparedDemand
 from lightninglens.lab.compare.report import Comparison, summarise
-from lightninglens.lab.compare.strategies import Deaf, Strategy
+from lightninglens.lab.compare.strategies import Deaf, Learned, Strategy
 from lightninglens.lab.compare.world import WorldResult, measure_ceiling, run_world
 from lightninglens.storage.files.codec import from_json, to_json
 
@@ -365,3 +368,55 @@ def test_the_ceiling_counts_failures_and_the_hopeless_among_them(found: Comparis
     assert summary.ceiling is not None
     assert summary.ceiling.hopeless_share.mean is None
     assert "none % of these" in render(summary)
+
+
+class StubLearner:
+    """Says that every side should hold half, and that every move gains five sat."""
+
+    def __init__(self) -> None:
+        self.sides: dict[tuple[ChannelId, NodeId], tuple[int, int]] = {}
+        self.settled: list[int] = []
+
+    def observe(self, observation: Observation) -> None:
+        if isinstance(observation, ChannelSeen):
+            node1, node2 = observation.node1_local_msat, observation.node2_local_msat
+            self.sides[observation.channel_id, NodeId(observation.node1_id)] = node1, node2
+            self.sides[observation.channel_id, NodeId(observation.node2_id)] = node2, node1
+
+    def settle(self, now: UnixNs) -> None:
+        self.settled.append(now)
+
+    def missing(self, now: UnixNs) -> tuple[str, ...]:
+        return () if len(self.settled) > 1 else ("not enough seen",)
+
+    def predictions(self, now: UnixNs) -> list[SharePrediction]:
+        return [
+            SharePrediction(
+                channel_id=channel_id,
+                node_id=node_id,
+                made_ns=now,
+                horizon_ns=1,
+                share_now=local / (local + remote),
+                share=0.5,
+                low_share=0.4,
+                high_share=0.6,
+                model="stub",
+            )
+            for (channel_id, node_id), (local, remote) in self.sides.items()
+        ]
+
+    def estimate(self, candidates: Sequence[Candidate], now: UnixNs) -> list[GainEstimate]:
+        gain = Interval(low_msat=0, expected_msat=5_000, high_msat=9_000)
+        return [GainEstimate(gain=gain, confidence=0.8) for _ in candidates]
+
+
+@pytest.mark.promise("A1.16")
+def test_the_learned_strategy_waits_until_it_has_seen_enough_and_then_acts() -> None:
+    silent = Learned(None)  # without a model it has nothing to say, however much it sees
+    assert one_decision(silent).rebalances_tried == 0
+    ready, stub = Learned(None), StubLearner()
+    ready._learner = stub  # type: ignore[assignment]
+    result = run_world(SHORT, 41, "learned", lambda: ready)
+    assert len(stub.settled) == 5
+    assert result.rebalances_succeeded
+    assert result.predicted_gain_msat == 5_000 * result.rebalances_succeeded
