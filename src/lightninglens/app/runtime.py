@@ -144,7 +144,11 @@ class Service:
             stack.enter_context(DataDirectoryLock(options.data_dir))
             web = [stack.enter_context(bound_socket(options.host, options.port, "--port"))]
             feed = (
-                [stack.enter_context(bound_socket(options.feed_host, options.feed.port, "--feed-port"))]
+                [
+                    stack.enter_context(
+                        bound_socket(options.feed_host, options.feed.port, "--feed-port", send_buffer_bytes=None)
+                    )
+                ]
                 if options.feed
                 else []
             )
