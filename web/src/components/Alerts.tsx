@@ -75,7 +75,7 @@ function AlertList({ onClose }: { readonly onClose: () => void }) {
     <Dialog titleId="alerts-title" place="side" onClose={onClose} testId="alerts">
       <DialogHead id="alerts-title" title="Alerts" onClose={onClose} />
       <div className="flex items-center gap-3 border-b border-line px-4 py-1 text-12 text-ink-2">
-        {formatInteger(sorted.filter((alert) => alert.state === "raised").length)} last,{" "}
+        {formatInteger(sorted.filter((alert) => alert.state === "raised").length)} lasting,{" "}
         {formatInteger(sorted.length)} in all
         <span className="ml-auto">
           <CsvButton

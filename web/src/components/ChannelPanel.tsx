@@ -438,7 +438,7 @@ export function ChannelPanel({ onClose }: { readonly onClose: () => void }) {
     <aside
       aria-labelledby="channel-panel-title"
       data-testid="channel-panel"
-      className="flex min-h-0 w-96 shrink-0 flex-col rounded-sm border border-line bg-surface"
+      className="flex min-h-0 w-108 shrink-0 flex-col rounded-sm border border-line bg-surface"
     >
       <Body channelId={channelId} onClose={onClose} />
     </aside>

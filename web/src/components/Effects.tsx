@@ -108,7 +108,7 @@ const COLUMNS: readonly Column[] = [
   },
   {
     label: "Predicted",
-    className: "w-32 text-right",
+    className: "w-44 text-right",
     origin: "estimated",
     show: (effect) => <Predicted effect={effect} />,
   },
@@ -120,7 +120,7 @@ const COLUMNS: readonly Column[] = [
   },
   {
     label: "Realised",
-    className: "w-28 text-right",
+    className: "w-36 text-right",
     origin: "estimated",
     show: (effect, worldMs) => <Realised effect={effect} worldMs={worldMs} />,
   },
@@ -166,8 +166,9 @@ function csvRow(one: Effect): readonly Cell[] {
   ];
 }
 
-function Totals({ effects }: { readonly effects: readonly Effect[] }) {
+function Totals({ effects, worldMs }: { readonly effects: readonly Effect[]; readonly worldMs: number }) {
   const totals = effectTotals(effects);
+  const hasOthers = effects.some((one) => one.world_ms > worldMs);
   return (
     <p className="border-b border-line px-3 py-2 text-ink-2" data-testid="effect-totals">
       {formatInteger(totals.moved)} of {formatInteger(totals.count)} moved, at a cost of{" "}
@@ -183,6 +184,7 @@ function Totals({ effects }: { readonly effects: readonly Effect[] }) {
           inside their 80{"\u202f"}% interval.
         </>
       )}
+      {hasOthers && " Those dated after the network's present are of earlier runs in this data directory."}
     </p>
   );
 }
@@ -215,11 +217,11 @@ export function Effects({ effects }: { readonly effects: Resource<readonly Effec
         </Empty>
       ) : (
         <>
-          <Totals effects={shown} />
+          <Totals effects={shown} worldMs={worldMs} />
           {isRoomy ? (
             <Scrollable label="Journal rows">
               <table
-                className="w-full min-w-330 table-fixed border-separate border-spacing-0"
+                className="w-full min-w-352 table-fixed border-separate border-spacing-0"
                 data-testid="effects"
               >
                 <thead className="sticky top-0 bg-surface">

@@ -198,6 +198,7 @@ export function Calibration({ className = "" }: { readonly className?: string })
 export function Models() {
   const model = useDashboard((state) => state.world?.learner?.model ?? null);
   const models = useResource<readonly ModelItem[]>("/models", {}, { version: model });
+  const selected = models.value?.find((item) => item.selected)?.version;
   const { isBusy, problem, send } = useOrder<ModelItem>();
   const select = async (version: string) => {
     await send("POST", `/models/${encodeURIComponent(version)}/select`, {}, `use the model ${version}`);
@@ -246,7 +247,7 @@ export function Models() {
                   </td>
                   <td className={`${cell} wrap-anywhere`}>{item.verdict}</td>
                   <td className={`${cell} text-right`}>
-                    {item.selected ? (
+                    {item.version === (model ?? selected) ? (
                       <span className="text-success">✓ in use</span>
                     ) : (
                       <Button disabled={isBusy} onClick={() => select(item.version)}>
