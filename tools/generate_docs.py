@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+import api_page
 import classic
 import formats
 import promises
@@ -19,6 +20,7 @@ def main() -> int:
             ROOT / "docs/reference/promises.md": promises.render(ROOT),
             **reference.pages(ROOT),
             **formats.pages(ROOT),
+            **api_page.pages(ROOT),
             **classic.pages(ROOT),
         }
     except promises.PromiseError as problem:

@@ -1,11 +1,16 @@
 import asyncio
 import json
+import socket
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from lightninglens.app.api import stream as stream_module
 from lightninglens.app.events import Alert
 
 CHANNEL_KEYS = {
@@ -166,3 +171,42 @@ async def test_an_unknown_topic_is_refused_by_name(service: Any) -> None:
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.code == 4400
     assert "money" in closed.value.rcvd.reason
+
+
+@pytest.mark.asyncio
+async def test_a_page_that_never_reads_is_dropped_and_the_others_miss_nothing(
+    start: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream_module, "STUCK_S", 0.5)
+    async with start(traffic=True, lab={"speed": 5_000.0}) as running:
+        stuck = socket.socket()
+        stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        stuck.connect(("127.0.0.1", running.options.port))
+        lines = ["GET /ws HTTP/1.1", f"Host: localhost:{running.options.port}", "Upgrade: websocket"]
+        lines += ["Connection: Upgrade", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version: 13"]
+        stuck.sendall("\r\n".join([*lines, "", ""]).encode())
+        async with page(running) as client, running.http() as http:
+            last = (await read(client))["seq"]
+            clients = 2
+            async with asyncio.timeout(60):
+                while clients == 2:
+                    update = await read(client)
+                    assert update["seq"] == last + 1
+                    last = update["seq"]
+                    if last % 5 == 0:
+                        metrics = (await http.get("/metrics")).text
+                        clients = int(float(metrics.split('lens_clients{endpoint="stream"} ')[1].split("\n")[0]))
+            assert clients == 1
+        stuck.close()
+
+
+@pytest.mark.nightly
+@pytest.mark.promise("A0.24a")
+def test_a_thousand_pages_are_served_while_a_tenth_never_reads() -> None:
+    benchmark = Path(__file__).resolve().parents[2] / "benchmarks/stream.py"
+    command = [sys.executable, str(benchmark), "--clients", "1000", "--stuck", "0.1", "--speed", "100"]
+    report = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    assert report["readers_lost"] == 0
+    assert report["dropped"] == report["never_read"] == 100
+    assert report["p99_ms"] <= 500
+    assert report["peak_rss_growth_mb"] <= 100

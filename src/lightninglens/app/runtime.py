@@ -144,7 +144,11 @@ class Service:
             stack.enter_context(DataDirectoryLock(options.data_dir))
             web = [stack.enter_context(bound_socket(options.host, options.port, "--port"))]
             feed = (
-                [stack.enter_context(bound_socket(options.feed_host, options.feed.port, "--feed-port"))]
+                [
+                    stack.enter_context(
+                        bound_socket(options.feed_host, options.feed.port, "--feed-port", send_buffer_bytes=None)
+                    )
+                ]
                 if options.feed
                 else []
             )
@@ -197,7 +201,9 @@ class Service:
                 group.create_task(Webhook(self.options.webhook, SystemClock()).run(self.bus))
             writing = group.create_task(files.payments.write_each_second())
             if self.options.feed is not None:
-                server = self.feed = FeedServer(self.options.feed, self.bus, self.state.wait_until_ready)
+                server = self.feed = FeedServer(
+                    self.options.feed, self.bus, self.state.wait_until_ready, self.state.learner
+                )
                 self.state.feed_clients = lambda: server.client_count
                 feed_task = group.create_task(server.run(feed))
             else:

@@ -6,12 +6,17 @@ import errno
 import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import TypeVar
+from http import HTTPStatus
+from typing import Any, TypeVar, cast
 
 import uvicorn
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.http11 import Request
 
-from lightninglens.app.api.stream import MAX_CLIENTS
+from lightninglens.app.api.stream import ABORT, MAX_CLIENTS
 from lightninglens.core.errors import LensError
+
+SEND_BUFFER_BYTES = 64 * 1024
 
 _ANY_FAMILY = socket.AF_UNSPEC
 
@@ -19,11 +24,13 @@ _Result = TypeVar("_Result")
 
 
 @contextlib.contextmanager
-def bound_socket(host: str, port: int, option: str) -> Iterator[socket.socket]:
+def bound_socket(
+    host: str, port: int, option: str, *, send_buffer_bytes: int | None = SEND_BUFFER_BYTES
+) -> Iterator[socket.socket]:
     """Bind a listening socket; raises LensError with the port and the option that changes it when it is taken."""
     family = socket.getaddrinfo(host, port, _ANY_FAMILY, socket.SOCK_STREAM)[0][0]
     try:
-        sock = socket.create_server((host, port), family=family, backlog=128)
+        sock = socket.create_server((host, port), family=family, backlog=1_024)
     except OSError as problem:
         if problem.errno == errno.EADDRINUSE:
             raise LensError(
@@ -33,8 +40,24 @@ def bound_socket(host: str, port: int, option: str) -> Iterator[socket.socket]:
             f"cannot listen on {host} port {port}: {problem.strerror}; choose another with {option}"
         ) from None
     with sock:
+        if send_buffer_bytes is not None:
+            # Connections inherit it. The system's own would take megabytes for each client that does not read.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer_bytes)
         sock.setblocking(False)  # noqa: FBT003 - positional only
         yield sock
+
+
+class _WebSocket(WebSocketsSansIOProtocol):
+    """uvicorn's WebSocket, which tells the application how to end a connection that takes nothing any more.
+
+    Closing it waits for the peer to read what was sent, so a peer that never does would be kept for ever.
+    """
+
+    def handle_connect(self, event: Request) -> None:
+        super().handle_connect(event)
+        if self.response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
+            extensions: dict[str, Any] = cast("dict[str, Any]", self.scope["extensions"])
+            extensions[ABORT] = {"abort": self.transport.abort}
 
 
 class _Server(uvicorn.Server):
@@ -61,7 +84,7 @@ async def serving(app: object, sockets: list[socket.socket]) -> AsyncIterator[as
         log_config=None,
         access_log=False,
         lifespan="off",
-        ws="websockets-sansio",
+        ws=_WebSocket,
         ws_max_size=65_536,
         ws_max_queue=4,
         ws_per_message_deflate=False,

@@ -140,9 +140,9 @@ class LearningSettings(Section):
     model: str | None = Field(
         default=None,
         min_length=1,
-        max_length=80,
-        description="Version of the model to use. Without it the selected one is used, or the newest;"
-        " where there is none, one is trained in simulated labs first.",
+        max_length=4_096,
+        description="Version of the model to use, or a model's directory. Without it the selected one is used,"
+        " or the newest; where there is none, one is trained in simulated labs first.",
     )
     automatic: bool = Field(default=False, description="Carry out the learner's suggestions without being asked.")
     min_confidence: float = Field(

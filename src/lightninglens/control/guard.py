@@ -100,10 +100,10 @@ AUTOMATIC_RULES = GuardRules(
     min_confidence=0.5,
     budget_msat_per_day=to_msat(10_000),
     most_amount_msat=to_msat(500_000),
-    most_changes_per_day=100,
-    most_changes_per_channel_per_day=24,
-    least_gap_ns=NS_PER_HOUR // 6,
-    most_volume_msat_per_day=to_msat(20_000_000),
+    most_changes_per_day=200,
+    most_changes_per_channel_per_day=48,
+    least_gap_ns=NS_PER_HOUR // 12,
+    most_volume_msat_per_day=to_msat(50_000_000),
 )
 """What a strategy may do on one node when nobody looks at each of its changes."""
 

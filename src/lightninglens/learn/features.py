@@ -220,7 +220,7 @@ class FeatureTracker:
         return channel.local_msat[side], channel.local_msat[1 - side]
 
     def row(self, channel_id: ChannelId, node_id: str, now_ns: int) -> dict[str, float]:
-        """Return all features of a side as of now, NaN where nothing is known.
+        """Return `FULL_FEATURES` of a side as of now, NaN where nothing is known.
 
         Raises KeyError for a side that has not been seen.
         """
@@ -231,7 +231,7 @@ class FeatureTracker:
         row |= self._time_features(now_ns)
         row |= self._node_features(node_id, peer_id, now_ns, total, float(hours[_LONG]))
         row |= self._flow_features(channel_id, (node_id, peer_id), now_ns, total, row["balance_ratio"])
-        return row
+        return {name: row[name] for name in FULL_FEATURES}
 
     def _begin(self, time_ns: int) -> None:
         if self._start_ns is None:

@@ -10,7 +10,7 @@ from river import drift, linear_model, optim, preprocessing
 from lightninglens.core.errors import DataError
 
 ONLINE_FORMAT: Final = "lightninglens/online/1"
-LEARNING_RATE: Final = 0.003
+LEARNING_RATE: Final = 0.001
 L2: Final = 0.001
 HUBER_EPSILON: Final = 0.25
 KEPT_ERRORS: Final = 500
@@ -105,11 +105,10 @@ class OnlineLearner:
         for error in state["errors"]:
             learner._errors.append(_finite(error))
             learner._detector.update(_finite(error))
-        for name in learner.features:
-            if name in state["counts"]:
-                learner._scaler.counts[name] = int(state["counts"][name])
-                learner._scaler.means[name] = _finite(state["means"][name])
-                learner._scaler.vars[name] = _finite(state["variances"][name])
+        for name, count in state["counts"].items():
+            learner._scaler.counts[str(name)] = int(count)
+            learner._scaler.means[str(name)] = _finite(state["means"][name])
+            learner._scaler.vars[str(name)] = _finite(state["variances"][name])
         learner._model._weights.update(  # noqa: SLF001 - river has no other way to set weights
             {name: _finite(weight) for name, weight in state["weights"].items() if name in learner.features}
         )

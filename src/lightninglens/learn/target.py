@@ -16,7 +16,7 @@ from lightninglens.core.units import PPM
 from lightninglens.learn import _kernels
 from lightninglens.learn.flows import Flow
 
-SHARES: Final = np.linspace(0.0, 1.0, 101)
+SHARES: Final = np.arange(101) / 100.0
 """Start shares that are tried, besides today's."""
 
 RESERVE_PER_CENT: Final = 1

@@ -159,8 +159,9 @@ def _shares(estimators: Mapping[str, Any], rows: Floats) -> Shares:
 
 def _both_sides(predicted: Floats) -> Floats:
     """Return predictions that agree: the mean of what is said of one side and 1 less what is said of the other."""
-    pairs = np.clip(predicted, 0.0, 1.0).reshape(-1, 2)
-    first = (pairs[:, 0] + 1.0 - pairs[:, 1]) / 2.0
+    pairs = predicted.reshape(-1, 2)
+    # Cut only afterwards: what is the same for both sides, like the hour, then cancels, however far it leads.
+    first = np.clip((pairs[:, 0] + 1.0 - pairs[:, 1]) / 2.0, 0.0, 1.0)
     return np.column_stack([first, 1.0 - first]).reshape(-1)
 
 

@@ -82,7 +82,7 @@ class SimulatedWorld:
         """Pay from a node to itself, out over one direction and back by one peer, and wait for the end."""
 
         def start(engine: Engine) -> asyncio.Future[RebalanceOutcome]:
-            payment_id = engine.submit(_circular(engine.now_ns, node, outgoing, last_hop, change))
+            payment_id = engine.submit(circular_payment(engine.now_ns, node, outgoing, last_hop, change))
             future: asyncio.Future[RebalanceOutcome] = asyncio.get_running_loop().create_future()
             self._waiting[payment_id] = future
             return future
@@ -197,7 +197,8 @@ class SimulatedNode:
         raise NodeRefused(f"the node has no channel {channel_id}")
 
 
-def _circular(now_ns: int, node: int, outgoing: int, last_hop: int, change: RebalanceChange) -> PaymentRequests:
+def circular_payment(now_ns: int, node: int, outgoing: int, last_hop: int, change: RebalanceChange) -> PaymentRequests:
+    """Return a change as the engine takes it: a payment to oneself, out over a direction and back by a peer."""
     return PaymentRequests(
         start_ns=np.array([now_ns], np.int64),
         sender=np.array([node], np.int32),

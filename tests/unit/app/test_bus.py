@@ -28,11 +28,12 @@ async def test_everybody_hears_everything_in_order_until_the_end() -> None:
 async def test_a_slow_subscriber_is_dropped_and_told_and_nobody_waits() -> None:
     bus = Bus()
     slow, quick = bus.subscribe("slow", limit=2), bus.subscribe("quick")
-    for number in range(5):
-        bus.publish(alert(number))
+    alerts = [alert(number) for number in range(5)]
+    for one in alerts:
+        bus.publish(one)
     assert slow.dropped
     assert not quick.dropped
-    assert [await anext(slow), await anext(slow)] == [alert(0), alert(1)]
+    assert [await anext(slow), await anext(slow)] == alerts[:2]
     with pytest.raises(SubscriberDropped, match="slow was too slow"):
         await anext(slow)
     bus.close()

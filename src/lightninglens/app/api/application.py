@@ -13,7 +13,7 @@ from starlette.websockets import WebSocket
 
 from lightninglens import __version__
 from lightninglens.app.api import control_routes, learning_routes, routes, run_routes
-from lightninglens.app.api.errors import Problem
+from lightninglens.app.api.errors import ErrorBody, Problem
 from lightninglens.app.api.metrics import CONTENT_TYPE, ServiceCollector, render
 from lightninglens.app.api.security import BodyLimit, OriginGuard, SecurityHeaders, Token, error_body
 from lightninglens.app.api.static import load_bundle, static_routes
@@ -22,6 +22,7 @@ from lightninglens.app.state import ServiceState
 from lightninglens.core.errors import LensError
 
 PREFIX = "/api/v1"
+ERROR_STATUSES = (400, 401, 403, 404, 409, 413, 415, 422, 500, 503)
 
 
 def create_api(
@@ -59,8 +60,7 @@ def create_api(
     )
     app.state.service = state
     app.state.token = token
-    for part in (routes, learning_routes, control_routes, run_routes):
-        app.include_router(part.router, prefix=PREFIX)
+    include_routes(app)
     add_error_handlers(app, openapi_path=f"{PREFIX}/openapi.json")
     collector = ServiceCollector(
         stats=lambda: state.lab.observer.stats if state.lab else None,
@@ -80,6 +80,13 @@ def create_api(
     if dashboard:
         app.router.routes.extend(static_routes(load_bundle()))
     return app
+
+
+def include_routes(app: FastAPI) -> None:
+    """Let an application have all operations of the API, each with the one shape of its errors."""
+    errors: dict[int | str, dict[str, Any]] = {status: {"model": ErrorBody} for status in ERROR_STATUSES}
+    for part in (routes, learning_routes, control_routes, run_routes):
+        app.include_router(part.router, prefix=PREFIX, responses=errors)
 
 
 def add_error_handlers(app: FastAPI, *, openapi_path: str) -> None:

@@ -1,6 +1,23 @@
-"""The one error that routes raise."""
+"""The one error that routes raise, and the one shape that errors have."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorText:
+    """What is wrong, where, and what to do about it; for people."""
+
+    what: str
+    where: str
+    what_to_do: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorBody:
+    """The body of every answer that is an error."""
+
+    error: ErrorText
 
 
 class Problem(Exception):

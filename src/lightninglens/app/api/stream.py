@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import secrets
 from collections import deque
+from collections.abc import Callable
 
 import structlog
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -33,13 +34,17 @@ STUCK_S = 5.0
 _GOING_AWAY = 1001
 _TRY_AGAIN_LATER = 1013
 _BAD_TOPICS = 4400
+ABORT = "lightninglens.abort"
+"""Extension of the server: how to end a connection without waiting for its peer."""
 
 
 class _Page:
     """One connected page: the keys it wants, and what waits for it; None ends it."""
 
-    def __init__(self, keys: frozenset[str]) -> None:
+    def __init__(self, keys: frozenset[str], abort: Callable[[], None]) -> None:
         self.keys = keys
+        self.abort = abort
+        """End the connection at once; who does not read could not be told properly anyway."""
         self.queue: asyncio.Queue[str | None] = asyncio.Queue(QUEUE_LIMIT + 1)
         self.ended = False
 
@@ -115,7 +120,7 @@ class LiveStream:
         if len(self._pages) >= MAX_CLIENTS:
             await websocket.close(_TRY_AGAIN_LATER, f"at most {MAX_CLIENTS} pages are served at once")
             return
-        page = _Page(keys_of(topics))
+        page = _Page(keys_of(topics), _abort_of(websocket))
         self._pages.add(page)
         ready = asyncio.create_task(self._wait_until_ready())
         reader = asyncio.create_task(_read_until_gone(websocket, page))
@@ -134,10 +139,18 @@ class LiveStream:
         texts = self._missed(page, websocket.query_params.get("session"), websocket.query_params.get("since"))
         with contextlib.suppress(WebSocketDisconnect, RuntimeError):
             for text in texts:
-                await _send(websocket, text)
+                await self._send(websocket, page, text)
             while (text_or_end := await page.queue.get()) is not None:
-                await _send(websocket, text_or_end)
-            await websocket.close(_GOING_AWAY, "the service has ended, or this page was too slow")
+                await self._send(websocket, page, text_or_end)
+            await websocket.close(_GOING_AWAY, "the service has ended")
+
+    async def _send(self, websocket: WebSocket, page: _Page, text: str) -> None:
+        try:
+            async with asyncio.timeout(STUCK_S):
+                await websocket.send_text(text)
+        except TimeoutError:
+            self._drop(page, f"took nothing for {STUCK_S:g} s")
+            raise WebSocketDisconnect(_TRY_AGAIN_LATER, "stuck") from None
 
     def _missed(self, page: _Page, session: str | None, since: str | None) -> list[str]:
         """Return the updates that a page missed, or a hello."""
@@ -173,9 +186,7 @@ class LiveStream:
                 if page.keys not in texts:
                     texts[page.keys] = _update(self._seq, parts, page.keys)
                 if not page.offer(texts[page.keys]):
-                    log.warning("a page was too slow and is disconnected", waiting=page.queue.qsize())
-                    self.dropped += 1
-                    self._end(page)
+                    self._drop(page, f"{page.queue.qsize()} updates were waiting")
             await asyncio.sleep(max(LEAST_INTERVAL_S, S_PER_CLIENT * len(self._pages)))
 
     def _hold(self, parts: Parts) -> None:
@@ -185,6 +196,13 @@ class LiveStream:
         self._held_characters += characters
         while len(self._held) > HELD_UPDATES or self._held_characters > HELD_CHARACTERS:
             self._held_characters -= self._held.popleft()[1]
+
+    def _drop(self, page: _Page, reason: str) -> None:
+        if page in self._pages:
+            log.warning("a page was too slow and is disconnected", reason=reason)
+            self.dropped += 1
+            self._end(page)
+            page.abort()
 
     def _end(self, page: _Page) -> None:
         self._pages.discard(page)
@@ -200,12 +218,10 @@ async def _read_until_gone(websocket: WebSocket, page: _Page) -> None:
         page.end()
 
 
-async def _send(websocket: WebSocket, text: str) -> None:
-    try:
-        async with asyncio.timeout(STUCK_S):
-            await websocket.send_text(text)
-    except TimeoutError:
-        raise WebSocketDisconnect(_TRY_AGAIN_LATER, "stuck") from None
+def _abort_of(websocket: WebSocket) -> Callable[[], None]:
+    extension = websocket.scope.get("extensions", {}).get(ABORT, {})
+    abort: Callable[[], None] = extension.get("abort", lambda: None)
+    return abort
 
 
 def _update(seq: int, parts: Parts, keys: frozenset[str]) -> str:

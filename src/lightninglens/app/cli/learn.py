@@ -1,28 +1,31 @@
 """`lens learn`: from recordings to a trained model and its predictions, a stage at a time or all at once."""
 
 import json
-import re
-import shlex
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lightninglens.app.cli.framework import invocation, new_app
+from lightninglens.app.cli.learn_support import (
+    command_line,
+    configured_lab,
+    dataset_options,
+    model_row,
+    model_store,
+    parse_columns,
+    parse_seeds,
+    prepared,
+    show,
+    tell,
+    tell_saved,
+    trained_model,
+)
 from lightninglens.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from lightninglens.core.model_card import ModelCard
-    from lightninglens.lab.learning.bootstrap import SimulatedLab
-    from lightninglens.lab.learning.report import StageReport
-    from lightninglens.lab.learning.training import SavedModel
-    from lightninglens.learn.dataset import DatasetOptions
-    from lightninglens.learn.training import TrainedModel
     from lightninglens.storage.models import ModelStore
 
 app = new_app(
@@ -37,9 +40,6 @@ models_app = typer.Typer(
     invoke_without_command=True,
 )
 app.add_typer(models_app, name="models")
-
-MOST_SEEDS = 1_000
-_SEEDS = re.compile(r"(\d{1,18})(?:-(\d{1,18}))?")
 
 
 class Demand(StrEnum):
@@ -97,13 +97,13 @@ def pipeline(
     result = stages.run_pipeline(
         inputs or [settings.data.dir],
         out or settings.data.dir / "learning" / f"{moment:%Y%m%dT%H%M%SZ}",
-        _store(settings.data.dir),
+        model_store(settings.data.dir),
         created_ns=now_ns,
-        command=_command_line(),
-        options=_options(horizon_hours, step_minutes, reduced=reduced),
-        columns=_column_names(column),
+        command=command_line(),
+        options=dataset_options(horizon_hours, step_minutes, reduced=reduced),
+        columns=parse_columns(column),
         select=use,
-        tell=(lambda _report: None) if as_json else _show,
+        tell=(lambda _report: None) if as_json else show,
     )
     if as_json:
         typer.echo(json.dumps(stages.as_json(result), indent=2))
@@ -127,7 +127,7 @@ def collect(
     settings = invocation(ctx).start({"data.dir": data_dir}).settings
     from lightninglens.lab.learning import collect as stage
 
-    _tell(stage.collect(inputs or [settings.data.dir], out, columns=_column_names(column)), as_json=as_json)
+    tell(stage.collect(inputs or [settings.data.dir], out, columns=parse_columns(column)), as_json=as_json)
 
 
 @app.command(epilog="Example: lens learn transform --input collected --out transformed")
@@ -142,7 +142,7 @@ def transform(
     invocation(ctx).start()
     from lightninglens.lab.learning import transform as stage
 
-    _tell(stage.transform(source, out), as_json=as_json)
+    tell(stage.transform(source, out), as_json=as_json)
 
 
 @app.command(epilog="Example: lens learn features --input your_transactions.csv --output your_features.csv")
@@ -161,10 +161,10 @@ def features(
     invocation(ctx).start()
     from lightninglens.lab.learning.features import make_features
 
-    options = _options(horizon_hours, step_minutes, reduced=reduced)
-    with _prepared(source, column) as (folder, reports):
+    options = dataset_options(horizon_hours, step_minutes, reduced=reduced)
+    with prepared(source, column) as (folder, reports):
         reports.append(make_features(folder, out, options, described=source.name))
-    _tell(*reports, as_json=as_json)
+    tell(*reports, as_json=as_json)
 
 
 @app.command(epilog="Example: lens learn train --simulate 48 --seeds 900000-900003 --json")
@@ -192,23 +192,23 @@ def train(
     from lightninglens.core.clock import SystemClock
     from lightninglens.lab.learning import training
 
-    now_ns, store = SystemClock().now_ns(), _store(settings.data.dir)
+    now_ns, store = SystemClock().now_ns(), model_store(settings.data.dir)
     if source is not None:
-        saved = training.train_on_features(source, store, created_ns=now_ns, command=_command_line(), select=use)
+        saved = training.train_on_features(source, store, created_ns=now_ns, command=command_line(), select=use)
     else:
         from lightninglens.lab.learning.bootstrap import train_in_simulation
 
         model = train_in_simulation(
             created_ns=now_ns,
             hours=simulate or 0.0,
-            seeds=_seeds(seeds),
-            lab=_lab(settings.lab),
-            options=_options(horizon_hours, step_minutes, reduced=reduced),
-            command=_command_line(),
+            seeds=parse_seeds(seeds),
+            lab=configured_lab(settings.lab),
+            options=dataset_options(horizon_hours, step_minutes, reduced=reduced),
+            command=command_line(),
             progress=lambda text: typer.echo(text, err=True),
         )
         saved = training.save_model(model, store, rows_in=model.card.rows_trained, select=use)
-    _tell_saved(saved, as_json=as_json)
+    tell_saved(saved, as_json=as_json)
 
 
 @app.command(epilog="Example: lens learn predict --input recordings --output predictions.csv --model VERSION")
@@ -226,10 +226,10 @@ def predict(
     settings = invocation(ctx).start({"data.dir": data_dir}).settings
     from lightninglens.lab.learning.predicting import predict as stage
 
-    trained = _model(settings.data.dir, model)
-    with _prepared(source, column) as (folder, reports):
+    trained = trained_model(settings.data.dir, model)
+    with prepared(source, column) as (folder, reports):
         reports.append(stage(trained, folder, out))
-    _tell(*reports, as_json=as_json)
+    tell(*reports, as_json=as_json)
 
 
 @app.command(epilog="Example: lens learn evaluate --model VERSION --out evaluation")
@@ -251,7 +251,7 @@ def evaluate(
     from lightninglens.lab.learning import evaluating
     from lightninglens.storage.files.codec import to_json
 
-    trained = _model(settings.data.dir, model)
+    trained = trained_model(settings.data.dir, model)
     found = evaluating.of_card(trained.card) if source is None else evaluating.evaluate(trained, source)
     written = evaluating.write_evaluation(found, out) if out is not None else ()
     if as_json:
@@ -266,12 +266,12 @@ def models(ctx: typer.Context, *, data_dir: DataDir = None, as_json: AsJson = Fa
     """List the models, newest first, or take another one into use."""
     settings = invocation(ctx).start({"data.dir": data_dir}).settings
     ctx.obj = invocation(ctx)
-    ctx.meta["models"] = store = _store(settings.data.dir)
+    ctx.meta["models"] = store = model_store(settings.data.dir)
     if ctx.invoked_subcommand is not None:
         return
     chosen, cards, damaged = store.selected(), store.cards(), store.damaged()
     if as_json:
-        listed = [_model_row(card, chosen) for card in cards]
+        listed = [model_row(card, chosen) for card in cards]
         typer.echo(json.dumps({"models": listed, "damaged": dict(damaged)}, indent=2))
         return
     for card in cards:
@@ -295,129 +295,3 @@ def use_model(
     store: ModelStore = ctx.meta["models"]
     store.select(version)
     typer.echo(json.dumps({"selected": version}) if as_json else f"{version} is in use from the next start on")
-
-
-def _store(data_dir: Path) -> "ModelStore":
-    from lightninglens.storage.models import FOLDER, ModelStore
-
-    return ModelStore(data_dir / FOLDER)
-
-
-def _model(data_dir: Path, name: str | None) -> "TrainedModel":
-    from lightninglens.learn.training import TrainedModel
-
-    store = _store(data_dir)
-    chosen = name or store.selected()
-    if chosen is None:
-        raise ConfigError(f"no model is in use in {store.directory}: train one (`lens learn train --simulate 48`)")
-    card, estimators, _ = store.open(chosen)
-    return TrainedModel(card=card, estimators=estimators)
-
-
-def _options(horizon_hours: float, step_minutes: float, *, reduced: bool) -> "DatasetOptions":
-    from lightninglens.core.units import NS_PER_HOUR
-    from lightninglens.learn.dataset import DatasetOptions
-
-    return DatasetOptions(
-        horizon_ns=round(horizon_hours * NS_PER_HOUR),
-        step_ns=round(step_minutes * NS_PER_HOUR / 60),
-        reduced=True if reduced else None,
-    )
-
-
-def _lab(settings: Any) -> "SimulatedLab":
-    """Return the kind of lab that is configured."""
-    from lightninglens.lab.learning.bootstrap import SimulatedLab
-    from lightninglens.sim.demand.model import LAB_DEMAND, UniformDemand
-
-    return SimulatedLab(
-        drawn=settings.topology == "drawn",
-        balanced=settings.opening == "balanced",
-        capacity_sat=settings.capacity_sat,
-        demand=UniformDemand() if settings.demand == "uniform" else LAB_DEMAND,
-        demand_name=settings.demand,
-    )
-
-
-def _seeds(text: str) -> list[int]:
-    """Return the seeds that `900000-900003` or `900000,900007` means; raises ConfigError."""
-    seeds: list[int] = []
-    for part in text.split(","):
-        match = _SEEDS.fullmatch(part.strip())
-        if match is None:
-            raise ConfigError(f"--seeds: {part.strip()[:40]!r} is no seed and no range like 900000-900003")
-        first, last = int(match[1]), int(match[2] or match[1])
-        if not 0 <= last - first < MOST_SEEDS or len(seeds) + last - first >= MOST_SEEDS:
-            raise ConfigError(f"--seeds: {part.strip()} is empty, or more than {MOST_SEEDS:,} in all")
-        seeds += range(first, last + 1)
-    if len(set(seeds)) < len(seeds):
-        raise ConfigError("--seeds: a seed stands there twice, which would count one world twice")
-    return seeds
-
-
-def _column_names(given: list[str] | None) -> dict[str, str]:
-    names = {}
-    for text in given or []:
-        ours, sign, theirs = text.partition("=")
-        if not sign or not ours or not theirs:
-            raise ConfigError(f"--column: {text[:80]!r} must be OURS=THEIRS, for example amount=sats_sent")
-        names[ours.strip()] = theirs.strip()
-    return names
-
-
-def _command_line() -> str:
-    return shlex.join(["lens", *sys.argv[1:]])
-
-
-@contextmanager
-def _prepared(source: Path, column: list[str] | None) -> "Iterator[tuple[Path, list[StageReport]]]":
-    """Yield a directory in the form that `transform` writes; made in a temporary place where `source` is not one."""
-    import tempfile
-
-    from lightninglens.lab.learning.pipeline import prepare
-
-    if source.is_dir() and (source / "transactions.csv").is_file():
-        yield source, []
-        return
-    with tempfile.TemporaryDirectory(prefix="lens-learn-") as name:
-        folder, reports = prepare([source], Path(name), columns=_column_names(column))
-        from dataclasses import replace
-
-        yield folder, [replace(report, paths=()) for report in reports]
-
-
-def _show(report: "StageReport") -> None:
-    for line in report.lines():
-        typer.echo(line)
-
-
-def _tell(*reports: "StageReport", as_json: bool) -> None:
-    if as_json:
-        shown = [report.as_json() for report in reports]
-        typer.echo(json.dumps(shown[0] if len(shown) == 1 else {"stages": shown}, indent=2))
-        return
-    for report in reports:
-        _show(report)
-
-
-def _tell_saved(saved: "SavedModel", *, as_json: bool) -> None:
-    if as_json:
-        row = _model_row(saved.card, saved.card.version if saved.selected else None)
-        typer.echo(json.dumps({**row, "path": str(saved.directory)}, indent=2))
-        return
-    _show(saved.report)
-    typer.echo(saved.card.verdict)
-    typer.echo(f"new model: {saved.directory}")
-
-
-def _model_row(card: "ModelCard", chosen: str | None) -> dict[str, object]:
-    return {
-        "version": card.version,
-        "selected": card.version == chosen,
-        "created_ms": card.created_ns // 1_000_000,
-        "trained_on": card.trained_on,
-        "reduced": card.reduced,
-        "rows_trained": card.rows_trained,
-        "rows_held_out": card.rows_held_out,
-        "verdict": card.verdict,
-    }

@@ -22,6 +22,7 @@ COMMANDS = {
         ("stop", "service", "End a running lab cleanly."),
         ("sim", "sim", "Simulate payments on any graph, and report."),
         ("graph", "graph", "Import, describe and convert network graphs."),
+        ("lab", "lab", "Experiments in simulated worlds."),
         ("learn", "learn", "Train a model on what was recorded, and predict with it."),
         ("rebalance", "rebalance", "Rebalance channels by circular self-payments."),
         ("doctor", "doctor", "Say in words what is wrong with this set-up."),

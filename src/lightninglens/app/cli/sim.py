@@ -1,19 +1,14 @@
 """`lens sim`: run a scenario on any graph, report on a run, export it."""
 
 import json
-import os
-import signal
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from lightninglens.app.cli.framework import invocation, new_app
+from lightninglens.app.cli.progress import interruptible
 from lightninglens.core.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -108,7 +103,13 @@ def run(
     else:
         world = open_world(graph or "synthetic", seed=seed or 0)
         made = _scenario(world.source, graph or "synthetic", given)
-    with _progress(made.payments, quiet=as_json) as (advance, stopped):
+    with interruptible(
+        "payments",
+        made.payments,
+        quiet=as_json,
+        greeting=f"simulating {made.payments:,} payments; Ctrl-C ends early and keeps what was computed",
+        farewell="stopping: what was computed is being written",
+    ) as (advance, stopped):
         try:
             result = run_scenario(
                 made, world.graph, out, opener_side=world.opener_side, progress=advance, stopped=stopped
@@ -148,35 +149,6 @@ def _scenario(source: Any, name: str, given: dict[str, Any]) -> "Scenario":
         observed_nodes=tuple(given["--observe"] or ()),
         snapshot_interval_s=given["--snapshot-every"] or 0,
     )
-
-
-@contextmanager
-def _progress(total: int, *, quiet: bool) -> Iterator[tuple[Callable[[int, int], None], Callable[[], bool]]]:
-    """Yield a progress callback and a question whether to stop; Ctrl-C and SIGTERM make it say yes."""
-    signalled: list[int] = []
-
-    def note(number: int, _frame: FrameType | None) -> None:
-        signalled.append(number)
-        # Not through the buffered stream: the signal may have interrupted a write to it.
-        os.write(sys.stderr.fileno(), b"stopping: what was computed is being written\n")
-
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        if not quiet:
-            typer.echo(f"simulating {total:,} payments; Ctrl-C ends early and keeps what was computed", err=True)
-        if quiet or not sys.stderr.isatty():
-            yield (lambda _done, _total: None), (lambda: bool(signalled))
-            return
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        columns = (TextColumn("payments"), BarColumn(), MofNCompleteColumn(), TextColumn("left"), TimeRemainingColumn())
-        with Progress(*columns, console=Console(stderr=True)) as bar:
-            task = bar.add_task("payments", total=total)
-            yield (lambda done, _total: bar.update(task, completed=done)), (lambda: bool(signalled))
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _answer(result: "RunResult", out: Path, report: Path, *, as_json: bool) -> None:

@@ -71,7 +71,8 @@ def up(
         typer.Option("--classic-ports/--no-classic-ports", help="Answer on the source documents' ports too."),
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="Version of the model that suggests; `lens learn models` lists them.")
+        str | None,
+        typer.Option(help="Version of the model that suggests, or its directory (`lens learn models`)."),
     ] = None,
     auto: Annotated[
         bool | None, typer.Option("--auto/--no-auto", help="Carry out the learner's suggestions without being asked.")
@@ -108,6 +109,7 @@ def up(
         "data.dir": data_dir,
     }
     settings = invocation(ctx).start(overrides).settings
+    check_model(settings)
     options = service_options(settings, headless=headless, feed=not no_feed, record=not no_record, is_lab=graph is None)
     build = world_builder(settings, graph)
     asyncio.run(
@@ -119,6 +121,19 @@ def up(
             every_payments=settings.lab.statistics_every_payments,
         )
     )
+
+
+def check_model(settings: "Settings") -> None:
+    """Refuse a model that does not exist, or is no model, before anything starts; raises ConfigError or DataError."""
+    from lightninglens.storage.models import FOLDER, ModelStore
+
+    model = settings.learning.model
+    if model is not None and settings.learning.enabled:
+        store = ModelStore(settings.data.dir / FOLDER)
+        if Path(model).exists():
+            store.open(model)
+        else:
+            store.card(model)
 
 
 def service_options(

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from lightninglens.app.events import Attempt, Channel, Network, Payment, RebalanceDone
+from lightninglens.app.events import Attempt, Channel, Network, Payment, RebalanceDone, SuggestedChange
 from lightninglens.app.rebalancing import Proposal, TrackRecord
 from lightninglens.control.guard import Refusal, RefusalCode
 from lightninglens.core.units import to_sat
@@ -179,6 +179,35 @@ def rebalance_suggestions(proposals: Iterable[Proposal], record: TrackRecord, re
             "rule": "(succeeded + 1) / (finished + 2)",
             "succeeded": record.succeeded,
             "finished": record.finished,
+        },
+        "reason": rest,
+    }
+
+
+def learned_suggestions(suggestions: Iterable[SuggestedChange], model: str, rest: str) -> Message:
+    """Return what the learner suggests now, best first; a model's confidence is a calibrated probability."""
+    return {
+        "type": "rebalance_suggestions",
+        "suggestions": [
+            {
+                "from_node": one.from_node,
+                "to_node": one.to_node,
+                "amount": one.amount_sat,
+                "confidence": round(one.confidence, 4),
+                "channel_id": one.outgoing_channel_id,
+                "return_channel_id": one.incoming_channel_id,
+                "reason": one.reason,
+                "expected_gain_msat": one.gain_msat,
+                "low_gain_msat": one.low_gain_msat,
+                "high_gain_msat": one.high_gain_msat,
+            }
+            for one in suggestions
+        ],
+        "source": "learner",
+        "confidence_basis": {
+            "kind": "estimated",
+            "rule": "probability that the net gain is above 0, calibrated on held-out time",
+            "model": model,
         },
         "reason": rest,
     }

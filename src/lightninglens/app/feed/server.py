@@ -18,6 +18,7 @@ from lightninglens.app.bus import Bus, Subscription
 from lightninglens.app.events import Alert, Event, Network, Payment, RebalanceDone, SnapshotTaken, WorldAdvanced
 from lightninglens.app.feed import messages
 from lightninglens.app.lab import Lab
+from lightninglens.app.learning.board import LearnerBoard
 from lightninglens.app.origins import allowed_hosts, allowed_origins, refusal
 from lightninglens.app.rebalancing import FEED, Rebalancing
 from lightninglens.control.guard import Refusal, read_suggestion
@@ -102,8 +103,15 @@ class _Client:
 class FeedServer:
     """Serves the feed on sockets that are already bound."""
 
-    def __init__(self, options: FeedOptions, bus: Bus, ready: Callable[[], Awaitable[tuple[Lab, Rebalancing]]]) -> None:
-        """Take what to wait for before clients are told anything: the lab and its rebalancing."""
+    def __init__(
+        self,
+        options: FeedOptions,
+        bus: Bus,
+        ready: Callable[[], Awaitable[tuple[Lab, Rebalancing]]],
+        learner: LearnerBoard | None = None,
+    ) -> None:
+        """Take what to wait for before clients are told anything, the lab and its rebalancing, and who suggests."""
+        self._learner = learner
         self._options = options
         self._bus = bus
         self._ready = ready
@@ -205,14 +213,22 @@ class FeedServer:
             case "register":
                 self._answer(client, messages.registered())
             case "request_suggestions":
-                proposals, rest = await rebalancing.baseline_proposals()
-                answer = messages.rebalance_suggestions(proposals, rebalancing.baseline_record(), rest)
-                self._answer(client, answer)
+                self._answer(client, await self._suggestions(rebalancing))
             case "rebalance_suggestion" | "suggestions":
                 self._take_suggestions(client, message, rebalancing)
             case _:
                 known = ", ".join(messages.KNOWN_TYPES)
                 self._answer(client, messages.error("unknown_type", f"unknown type; known are {known}"))
+
+    async def _suggestions(self, rebalancing: Rebalancing) -> messages.Message:
+        """Return what the learner suggests, once it is ready; until then what the baseline would do."""
+        learner = self._learner
+        if learner is not None and learner.status.phase == "ready":
+            return messages.learned_suggestions(
+                learner.suggestions.newest_first("open"), learner.status.model or "", learner.rest
+            )
+        proposals, rest = await rebalancing.baseline_proposals()
+        return messages.rebalance_suggestions(proposals, rebalancing.baseline_record(), rest)
 
     def _take_suggestions(self, client: _Client, message: messages.Message, rebalancing: Rebalancing) -> None:
         found = messages.suggestions_in(message)

@@ -32,4 +32,6 @@ class LearnerBoard:
     card: ModelCard | None = None
     predictions: tuple[Prediction, ...] = ()
     suggestions: SuggestionBook = field(default_factory=SuggestionBook)
+    rest: str = ""
+    """Why nothing is suggested, or nothing more."""
     errors: deque[ErrorPoint] = field(default_factory=lambda: deque(maxlen=KEPT_ERRORS))

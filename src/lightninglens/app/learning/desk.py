@@ -42,9 +42,11 @@ class Desk:
         self._number = 0
 
     def suggest(self, changes: Sequence[RebalanceChange], model: str, now: UnixNs) -> None:
-        """Let these be the open suggestions, instead of those of before."""
+        """Let these be the open suggestions, instead of those of before; what is expected to gain nothing is none."""
         made = []
         for change in changes:
+            if change.expected_gain is None or change.expected_gain.expected_msat <= 0:
+                continue
             self._number += 1
             one = self._suggestion(change, f"{self._run_id}-s{self._number}", model, now)
             self._changes[one.suggestion_id] = change

@@ -70,7 +70,8 @@ class Mind:
         learner = self._make(model, online if online.features == tuple(features) else None)
         for observation in self._remembered:
             learner.observe(observation)
-        learner.outcomes_known, learner.first_outcome_ns = known, first_ns
+        learner.outcomes_known = known
+        learner.first_outcome_ns = first_ns if known else None
         self._learner = learner
 
     def look(

@@ -89,8 +89,6 @@ class RunningLearner:
         self._jobs: set[asyncio.Task[None]] = set()
         self._looking: asyncio.Task[None] | None = None
         self._acting: asyncio.Task[None] | None = None
-        self.rest = ""
-        """Why it suggests nothing, or nothing more."""
         self.desk = Desk(
             board.suggestions,
             rebalancing,
@@ -100,11 +98,6 @@ class RunningLearner:
             complain=bus.publish,
         )
         shelf.on_selected = self._select
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether it suggests."""
-        return self._board.status.phase == "ready"
 
     def _select(self, model: TrainedModel) -> None:
         self._start(self._use(model))
@@ -210,7 +203,7 @@ class RunningLearner:
         waiting.extend(channels_seen(observer.channels(), now // NS_PER_MS))
         view = await self._rebalancing.view()
         look = await self._in_thread(lambda: self._mind.look(now, waiting, view, self._failed_volumes(now)))
-        self.rest = look.rest
+        self._board.rest = look.rest
         self._board.predictions = tuple(_shown(one) for one in look.predictions)
         points = (_error_point(look.outcomes, now),) if look.outcomes else ()
         self._board.errors.extend(points)

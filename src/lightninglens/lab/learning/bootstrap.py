@@ -147,7 +147,7 @@ def lineage(command: str, parent: str = "") -> dict[str, str]:
 
 def _payments_per_hour(demand: DemandModel | UniformDemand) -> float:
     if isinstance(demand, DemandModel):
-        return demand.payments_per_hour
+        return demand.payments_per_hour * (1 + demand.return_share)
     mean_interval_s = (demand.least_interval_s + demand.most_interval_s) / 2
     return NS_PER_HOUR / NS_PER_SECOND / mean_interval_s
 

@@ -1,0 +1,177 @@
+"""`lens lab`: experiments in simulated worlds."""
+
+from enum import StrEnum
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lightninglens.app.cli.framework import LabDataDir, invocation, new_app
+from lightninglens.app.cli.progress import interruptible
+from lightninglens.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from lightninglens.lab.compare import CompareOptions, Comparison
+
+app = new_app(help="Experiments in simulated worlds.")
+
+
+class Demand(StrEnum):
+    """What is paid."""
+
+    EVERYDAY = "everyday"
+    SETTLEMENTS = "settlements"
+    UNIFORM = "uniform"
+
+
+class Nodes(StrEnum):
+    """Who rebalances."""
+
+    ALL = "all"
+    ONE = "one"
+
+
+@app.callback()
+def lab() -> None:
+    """Experiments in simulated worlds."""
+
+
+@app.command(epilog="Example: lens lab compare --strategies none,baseline --seeds 30 --demand settlements")
+def compare(
+    ctx: typer.Context,
+    *,
+    strategies: Annotated[
+        str, typer.Option(help="none, baseline, learned, or your own as MODULE:FUNCTION; separated by commas.")
+    ] = "none,baseline,learned",
+    seeds: Annotated[int, typer.Option(min=1, max=10_000, help="How many worlds; the unit of every interval.")] = 30,
+    first_seed: Annotated[int, typer.Option(min=0, help="Seed of the first; the others follow it.")] = 1,
+    hours: Annotated[float, typer.Option(min=0.1, max=1_440, help="How long payments begin in each world.")] = 12.0,
+    demand: Annotated[
+        Demand,
+        typer.Option(
+            help="everyday: nodes with habits; settlements: large payments whose money comes back;"
+            " uniform: 500 to 3000 sat at random."
+        ),
+    ] = Demand.EVERYDAY,
+    nodes: Annotated[Nodes, typer.Option(help="Who rebalances: all nodes, or one per world, in turn.")] = Nodes.ALL,
+    every: Annotated[float, typer.Option(min=1, max=86_400, help="World seconds between two decisions.")] = 600.0,
+    min_confidence: Annotated[
+        float, typer.Option(min=0, max=1, help="Changes that say a lower confidence are refused.")
+    ] = 0.5,
+    model: Annotated[
+        str | None,
+        typer.Option(help="Version or directory of the model of `learned`; without it one is trained in other worlds."),
+    ] = None,
+    processes: Annotated[int, typer.Option(min=1, max=64, help="Worlds that are simulated at the same time.")] = 2,
+    out: Annotated[
+        Path | None, typer.Option(help="Directory for comparison.md and comparison.json; they are replaced.")
+    ] = None,
+    data_dir: LabDataDir = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Answer in JSON on standard output.")] = False,
+) -> None:
+    """Compare rebalancing strategies in the same simulated worlds, with intervals over worlds.
+
+    Payments, balances and delays are the same for all strategies of a seed. Ctrl-C
+    ends early and keeps the seeds that are done.
+    """
+    settings = invocation(ctx).start({"data.dir": data_dir}).settings
+    from lightninglens.lab.compare import compare as run
+    from lightninglens.lab.compare import render
+
+    if out is not None and out.exists() and not out.is_dir():
+        raise ConfigError(f"{out} is a file; --out names a directory")
+    with TemporaryDirectory(prefix="lens-compare-") as scratch:
+        options = _options(
+            strategies=_names(strategies),
+            seeds=seeds,
+            first_seed=first_seed,
+            hours=hours,
+            demand=demand.value,
+            nodes=nodes.value,
+            every_s=every,
+            min_confidence=min_confidence,
+        )
+        options = _with_model(options, model, settings.data.dir, Path(scratch), quiet=as_json)
+        with interruptible(
+            "worlds",
+            seeds,
+            quiet=as_json,
+            greeting=f"simulating {seeds:,} worlds under each strategy; Ctrl-C ends early and keeps what is done",
+            farewell="stopping: the worlds under way are finished and compared",
+        ) as (advance, stopped):
+            found = run(options, processes=processes, progress=advance, stopped=stopped)
+    if not found.seeds:
+        typer.echo("stopped before any seed was done; there is nothing to compare", err=True)
+        raise typer.Exit(1)
+    text = render(found)
+    document = _as_json(found)
+    if out is not None:
+        _write(out, text, document)
+    typer.echo(document if as_json else text, nl=False)
+
+
+def _names(strategies: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in strategies.split(",") if name.strip())
+
+
+def _options(*, demand: str, nodes: str, **values: Any) -> "CompareOptions":
+    from lightninglens.lab.compare.options import ActingNodes, ComparedDemand, CompareOptions
+
+    try:
+        return CompareOptions(demand=ComparedDemand(demand), nodes=ActingNodes(nodes), **values)
+    except ValueError as problem:
+        raise ConfigError(str(problem)) from None
+
+
+def _with_model(
+    options: "CompareOptions", model: str | None, data_dir: Path, scratch: Path, *, quiet: bool
+) -> "CompareOptions":
+    """Return the options with the directory of a checked model, if a strategy needs one."""
+    from dataclasses import replace
+
+    from lightninglens.lab.compare.strategies import LEARNED
+    from lightninglens.storage.models import FOLDER, ModelStore
+
+    if LEARNED not in options.strategies:
+        if model is not None:
+            raise ConfigError("--model is for the strategy `learned`, which is not among --strategies")
+        return options
+    if model is None:
+        return replace(options, model=str(_train(options, scratch, quiet=quiet)))
+    store = ModelStore(data_dir / FOLDER)
+    store.open(model)
+    directory = Path(model) if Path(model).is_dir() else store.directory / model
+    return replace(options, model=str(directory.resolve()))
+
+
+def _train(options: "CompareOptions", scratch: Path, *, quiet: bool) -> Path:
+    """Train a model in worlds of the same demand that are compared nowhere, and return its directory."""
+    from lightninglens.core.clock import SystemClock
+    from lightninglens.lab.learning.bootstrap import SimulatedLab, train_in_simulation
+    from lightninglens.storage.models import ModelStore
+
+    lab_kind = SimulatedLab(demand=options.demand.model(), demand_name=options.demand.value)
+    trained = train_in_simulation(
+        created_ns=SystemClock().now_ns(),
+        lab=lab_kind,
+        command="lens lab compare",
+        progress=lambda text: None if quiet else typer.echo(text, err=True),
+    )
+    return ModelStore(scratch).save(trained.card, trained.estimators)
+
+
+def _as_json(found: "Comparison") -> str:
+    from lightninglens.storage.files.codec import to_json
+
+    return to_json(found).decode()
+
+
+def _write(out: Path, text: str, document: str) -> None:
+    from lightninglens.storage.files.atomic import atomic_writer
+
+    out.mkdir(parents=True, exist_ok=True)
+    for name, content in (("comparison.md", text), ("comparison.json", document)):
+        with atomic_writer(out / name) as file:
+            file.write(content.encode())
+    typer.echo(f"written: {out / 'comparison.md'} and comparison.json", err=True)

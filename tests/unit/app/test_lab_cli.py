@@ -1,0 +1,76 @@
+"""`lens lab compare` as a person uses it, and misuses it."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+LENS = (sys.executable, "-m", "lightninglens")
+SHORT = ("lab", "compare", "--hours", "0.5", "--demand", "settlements")
+
+
+def lens(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*LENS, *arguments], cwd=cwd, capture_output=True, text=True, check=False, timeout=300)
+
+
+@pytest.mark.promise("A1.16")
+def test_a_comparison_is_printed_and_written(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from lightninglens.control.rebalance import baseline\ndecide = baseline.decide\n"
+    )
+    asked = (*SHORT, "--strategies", "none,baseline,mine:decide", "--seeds", "3", "--out", "compared")
+    done = lens(*asked, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == (tmp_path / "compared/comparison.md").read_text()
+    assert "mine:decide against none, net:" in done.stdout
+    found = json.loads((tmp_path / "compared/comparison.json").read_text())
+    assert found["seeds"] == [1, 2, 3]
+    levels = {row["strategy"]: row["levels"] for row in found["findings"]}
+    assert levels["mine:decide"] == levels["baseline"]
+    assert str(tmp_path) not in (tmp_path / "compared/comparison.json").read_text()
+
+
+def test_json_goes_to_standard_output(tmp_path: Path) -> None:
+    done = lens(*SHORT, "--strategies", "baseline", "--seeds", "1", "--nodes", "one", "--json", cwd=tmp_path)
+    found = json.loads(done.stdout)
+    assert [row["strategy"] for row in found["findings"]] == ["none", "baseline"]
+    assert {world["node"] for world in found["worlds"]} == {"lnd-bob"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--strategies", "best"), "there is no strategy 'best'"),
+        (("--strategies", ","), "strategies must be named"),
+        (("--strategies", "none,none"), "strategies must be named once"),
+        (("--strategies", "none", "--model", "m"), "--model is for the strategy `learned`"),
+        (("--strategies", "learned", "--model", "nosuch", "--data-dir", "."), "there is no model 'nosuch'"),
+        (("--strategies", "learned", "--model", "model.pkl", "--data-dir", "."), "pickle"),
+        (("--strategies", "none", "--out", "file"), "--out names a directory"),
+    ],
+)
+def test_misuse_is_told_in_words(tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:
+    (tmp_path / "file").write_text("")
+    done = lens("lab", "compare", *arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_ctrl_c_keeps_the_seeds_that_are_done(tmp_path: Path) -> None:
+    command = [*LENS, "lab", "compare", "--strategies", "none,baseline", "--hours", "2", "--seeds", "500"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stderr is not None
+        assert "Ctrl-C" in running.stderr.readline()
+        running.send_signal(signal.SIGINT)
+        out, problems = running.communicate(timeout=120)
+    assert "stopping" in problems
+    assert "Traceback" not in problems
+    if running.returncode == 0:
+        assert "The comparison was interrupted" in out
+    else:
+        assert running.returncode == 1
+        assert "nothing to compare" in problems
