@@ -203,6 +203,9 @@ def _gains(
         for ppm in (expected_ppm, np.minimum(low_ppm, expected_ppm), np.maximum(high_ppm, expected_ppm))
     )
     confidence = estimators["confidence_calibration"].predict_proba(_logits(estimators["confidence"], rows))[:, 1]
+    # An 80 % interval lies wholly above 0 only where nine of ten gain, and wholly below only where nine of ten do not.
+    low = np.where(confidence <= HIGH, np.minimum(low, 0.0), low)
+    high = np.where(confidence >= LOW, np.maximum(high, 0.0), high)
     return Gains(expected=expected, low=low, high=high, confidence=confidence)
 
 
