@@ -148,7 +148,7 @@ def test_candidates_are_judged_with_an_interval_and_unknown_channels_claim_nothi
 
 
 def test_what_a_rebalance_gained_is_known_a_horizon_later() -> None:
-    learner, moved_ns = Learner(None, horizon_ns=NS_PER_HOUR), START_NS + 1
+    learner, moved_ns = Learner(None, horizon_ns=NS_PER_HOUR, own_payment_worth_ppm=1_000), START_NS + 1
     learner.observe(seen(AC, ("a", "c"), START_NS, 10_000, 990_000))
     learner.observe(seen(AB, ("a", "b"), START_NS, 900_000, 100_000))
     failed = attempt("ac", (50_000_000,), moved_ns + 5, failed_hop=0)
