@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
 
 import sqlalchemy as sa
 
 from lightninglens.core.effects import Effect, EffectKnown
 from lightninglens.core.errors import DataError, LensError
 from lightninglens.storage.files.codec import from_json, to_json
-from lightninglens.storage.sqlite import open_database
+from lightninglens.storage.sqlite.store import SqliteStore
 
 EFFECTS_FILE = "effects.db"
 
@@ -31,25 +30,11 @@ _EFFECTS = _table("effects")
 _KNOWN = _table("effects_known")
 
 
-class SqliteEffects:
-    """The ledger in the file at `path`. Close it, or use it as a context manager.
-
-    Opening raises DataError when the file is damaged and ConfigError when a newer version wrote it.
-    """
+class SqliteEffects(SqliteStore):
+    """The ledger in the file at `path`."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._engine = open_database(path, schema="effects", durability="full")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_problem: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the file."""
-        self._engine.dispose()
+        super().__init__(path, schema="effects", durability="full")
 
     def append(self, record: Effect | EffectKnown) -> None:
         """Write a record; one that is there already stays as it is. Raises LensError when the disk refuses."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -11,7 +11,7 @@ from lightninglens.core.errors import DataError, LensError
 from lightninglens.core.records import JOURNAL_FORMAT, JournalRecord, JournalState, RebalanceChange
 from lightninglens.core.units import Msat, UnixNs
 from lightninglens.storage.files.codec import from_json, to_json
-from lightninglens.storage.sqlite import open_database
+from lightninglens.storage.sqlite.store import SqliteStore
 
 JOURNAL_FILE = "journal.db"
 
@@ -33,26 +33,11 @@ _TABLE = sa.Table(
 )
 
 
-class SqliteJournal:
-    """A journal in the file at `path`; `append` returns when the record is on disk.
-
-    Opening raises DataError when the file is damaged and ConfigError when a
-    newer version wrote it. Close it, or use it as a context manager.
-    """
+class SqliteJournal(SqliteStore):
+    """A journal in the file at `path`; `append` returns when the record is on disk."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._engine = open_database(path, schema="journal", durability="full")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_problem: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the file."""
-        self._engine.dispose()
+        super().__init__(path, schema="journal", durability="full")
 
     def append(self, record: JournalRecord) -> JournalRecord:
         """Write one record and return it with its sequence number; raises LensError when the disk refuses."""

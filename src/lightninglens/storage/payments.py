@@ -7,12 +7,12 @@ in the raw recording.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import sqlalchemy as sa
 
 from lightninglens.core.errors import LensError
-from lightninglens.storage.sqlite import open_database
+from lightninglens.storage.sqlite.store import SqliteStore
 
 PAYMENTS_FILE = "payments.db"
 DEFAULT_KEPT = 200_000
@@ -81,26 +81,15 @@ class FoundPayments:
     total: int
 
 
-class PaymentLog:
-    """Payments in the file at `path`, of which the newest `kept` remain. Close it, or use it as a context manager."""
+class PaymentLog(SqliteStore):
+    """Payments in the file at `path`, of which the newest `kept` remain; a file that is there is begun anew."""
 
     def __init__(self, path: Path, *, kept: int = DEFAULT_KEPT) -> None:
-        self._path = path
         self._kept = kept
         self._sequence = 0
         for suffix in ("", "-wal", "-shm"):
             path.with_name(path.name + suffix).unlink(missing_ok=True)
-        self._engine = open_database(path, schema="payments", durability="normal")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_problem: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the file."""
-        self._engine.dispose()
+        super().__init__(path, schema="payments", durability="normal")
 
     def append(self, payments: Sequence[LoggedPayment]) -> None:
         """Add payments in the order in which they ended; raises LensError when the disk refuses."""

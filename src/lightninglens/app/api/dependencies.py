@@ -22,9 +22,9 @@ def _service(request: Request) -> ServiceState:
     return state
 
 
-def _lab(request: Request) -> Lab:
-    lab = _service(request).lab
-    if lab is None:
+def running_lab(state: ServiceState, request: Request) -> Lab:
+    """Return the lab; raises Problem while it is warming up."""
+    if state.lab is None:
         raise Problem(
             503,
             "the simulator is still warming up",
@@ -32,7 +32,11 @@ def _lab(request: Request) -> Lab:
             what_to_do="try again in a few seconds",
             headers={"Retry-After": "2"},
         )
-    return lab
+    return state.lab
+
+
+def _lab(request: Request) -> Lab:
+    return running_lab(_service(request), request)
 
 
 def _rebalancing(request: Request) -> Rebalancing:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Body, Depends, Query, Request
 from starlette.responses import JSONResponse, StreamingResponse
 
 from lightninglens import __version__
-from lightninglens.app.api.dependencies import require_token
+from lightninglens.app.api.dependencies import require_token, running_lab
 from lightninglens.app.api.errors import Problem
 from lightninglens.app.classic import view
 from lightninglens.app.classic.hub import TOPICS, ClassicHub, Listener, encode, now_text
@@ -32,16 +32,7 @@ def _hub(request: Request) -> ClassicHub:
 
 
 def _lab(request: Request) -> Lab:
-    lab = _hub(request).lab
-    if lab is None:
-        raise Problem(
-            503,
-            "the simulator is still warming up",
-            where=request.url.path,
-            what_to_do="try again in a few seconds",
-            headers={"Retry-After": "2"},
-        )
-    return lab
+    return running_lab(_hub(request).state, request)
 
 
 Hub = Annotated[ClassicHub, Depends(_hub)]
