@@ -18,7 +18,8 @@ class PromiseError(Exception):
 def marked_tests(tests: Path) -> dict[str, list[str]]:
     """Return, per promise id, the tests that carry its marker, as `file::test`."""
     found: dict[str, list[str]] = defaultdict(list)
-    for path in sorted(tests.rglob("test_*.py")):
+    # Checks that several tests inherit stand in files of their own.
+    for path in sorted([*tests.rglob("test_*.py"), *tests.rglob("*_checks.py")]):
         tree = ast.parse(path.read_text(), str(path))
         name = path.relative_to(tests.parent).as_posix()
         for holder, promise in _markers(tree):

@@ -52,6 +52,7 @@ def is_ready(metrics: dict[str, Any]) -> bool:
 @pytest.mark.asyncio
 @pytest.mark.promise("A0.37")
 @pytest.mark.promise("A0.47")
+@pytest.mark.promise("A0.2", "A0.4")
 async def test_it_predicts_and_suggests_and_what_is_accepted_moves_money(
     start: Any, registry: Path, tmp_path: Path
 ) -> None:
@@ -131,7 +132,7 @@ async def test_it_learns_on_from_what_becomes_known_and_keeps_that(start: Any, r
 
 @pytest.mark.slow
 @pytest.mark.asyncio
-@pytest.mark.promise("A1.14c")
+@pytest.mark.promise("A1.14c", "A0.5")
 async def test_automatic_rebalancing_can_be_switched_on_and_off(start: Any, registry: Path, tmp_path: Path) -> None:
     put(registry, tmp_path / "data")
     learning = LearningOptions(enabled=True, min_confidence=0.01)

@@ -44,7 +44,7 @@ def by_strategy(comparison: Comparison, name: str) -> list[WorldResult]:
 
 
 @pytest.mark.promise("A1.16")
-@pytest.mark.promise("A1.13c")
+@pytest.mark.promise("A1.13c", "A1.1")
 def test_strategies_meet_the_same_payments(found: Comparison) -> None:
     none, acting = by_strategy(found, "none"), by_strategy(found, "baseline")
     assert [world.seed for world in none] == [41, 42, 43]
