@@ -202,7 +202,9 @@ class RunningLearner:
         observer = self._lab.observer
         waiting.extend(channels_seen(observer.channels(), now // NS_PER_MS))
         view = await self._rebalancing.view()
-        look = await self._in_thread(lambda: self._mind.look(now, waiting, view, self._failed_volumes(now)))
+        # Not in the thread: the history grows in this one.
+        failed = self._failed_volumes(now)
+        look = await self._in_thread(lambda: self._mind.look(now, waiting, view, failed))
         self._board.rest = look.rest
         self._board.predictions = tuple(_shown(one) for one in look.predictions)
         points = (_error_point(look.outcomes, now),) if look.outcomes else ()
