@@ -294,13 +294,13 @@ class Learner:
     def _estimate(self, candidates: Sequence[Candidate], now: UnixNs) -> list[GainEstimate]:
         if self.model is None or not candidates:
             return []
-        outgoing, incoming = (
-            self._matrix([self._tracker.row(channel_id, one.node_id, now) for one, channel_id in pairs])
-            for pairs in (
-                [(one, one.outgoing.channel_id) for one in candidates],
-                [(one, one.incoming.channel_id) for one in candidates],
-            )
+        ways = (
+            [(one.outgoing.channel_id, one.node_id) for one in candidates],
+            [(one.incoming.channel_id, one.node_id) for one in candidates],
         )
+        # A node's few sides are in many candidates: each row is made once.
+        rows_of = {side: self._tracker.row(*side, now) for side in {*ways[0], *ways[1]}}
+        outgoing, incoming = (self._matrix([rows_of[side] for side in way]) for way in ways)
         amount_msat, cost_msat = (
             np.array(column, np.int64)
             for column in zip(*((one.amount_msat, one.cost_msat) for one in candidates), strict=True)
