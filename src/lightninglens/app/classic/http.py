@@ -85,7 +85,7 @@ async def network_state(hub: Hub, lab: RunningLab) -> view.Shape:
     """Return the whole network: balances of all channels, nodes, the newest payments."""
     return {
         "channelBalances": hub.balances(),
-        "transactions": [view.transaction(payment) for payment in list(lab.observer.payments)[-NEWEST:]],
+        "transactions": _newest(lab),
         "nodes": [
             {
                 "id": node.name,
@@ -166,12 +166,13 @@ async def learning_metrics(hub: Hub) -> view.Shape:
 @learning.get("/dashboard")
 async def dashboard(hub: Hub, lab: RunningLab) -> view.Shape:
     """Return everything that the learning dashboard shows."""
+    state = await network_state(hub, lab)
     return {
         "status": "success",
         "data": {
-            "network_state": await network_state(hub, lab),
-            "transactions": [view.transaction(payment) for payment in list(lab.observer.payments)[-NEWEST:]],
-            "channel_balances": hub.balances(),
+            "network_state": state,
+            "transactions": state["transactions"],
+            "channel_balances": state["channelBalances"],
             "metrics": hub.performance(),
             "anomalies": list(hub.anomalies),
             "learning_metrics": view.learning_metrics(hub.status, list(hub.errors)),
@@ -215,7 +216,7 @@ def _initial(hub: ClassicHub, topic: str) -> Any:
         case "network" | "channels":
             return hub.balances()
         case "transactions":
-            return [view.transaction(payment) for payment in list(lab.observer.payments)[-NEWEST:]] if lab else []
+            return _newest(lab) if lab else []
         case "metrics":
             return hub.performance()
         case "predictions":
@@ -279,11 +280,11 @@ def _why_not_processed(hub: ClassicHub, wanted: str | None) -> str:
 async def adapter_dashboard(hub: Hub, lab: RunningLab) -> view.Shape:
     """Return what the first dashboard showed, in its keys."""
     stats, payments = lab.observer.stats, list(lab.observer.payments)
-    channels = hub.channels()
+    balances = hub.balances()
     return {
         "nodes": [{"id": node.node_id, "name": node.name} for node in lab.observer.nodes],
-        "channels": list(hub.balances().values()),
-        "transactions": [view.transaction(payment) for payment in payments[-NEWEST:]],
+        "channels": list(balances.values()),
+        "transactions": _newest(lab),
         "stats": {
             "total_transactions": stats.payments,
             "total_amount": stats.volume_msat // 1000,
@@ -293,10 +294,10 @@ async def adapter_dashboard(hub: Hub, lab: RunningLab) -> view.Shape:
         "timeSeriesData": view.time_series(payments)[-SERIES:],
         "channelBalanceData": [
             {"name": key, "local": side["local_balance"], "remote": side["remote_balance"]}
-            for key, side in hub.balances().items()
+            for key, side in balances.items()
         ],
         "aiPredictionData": hub.predicted(),
-        "networkHealth": view.network_health(stats.success_rate, channels, view.accuracy(list(hub.errors))),
+        "networkHealth": view.network_health(stats.success_rate, hub.channels(), view.accuracy(list(hub.errors))),
     }
 
 
@@ -346,6 +347,10 @@ async def health(hub: Hub) -> view.Shape:
 async def healthcheck(request: Request) -> JSONResponse:
     """Answer as the suggestions service (`/health`) and the proxy (`/healthcheck`) did."""
     return JSONResponse(await health(_hub(request)))
+
+
+def _newest(lab: Lab) -> list[view.Shape]:
+    return [view.transaction(payment) for payment in list(lab.observer.payments)[-NEWEST:]]
 
 
 def _why_none(hub: ClassicHub) -> str:
