@@ -65,6 +65,9 @@ class Classic:
             for channel in lab.observer.channels()
             for node_id, now in ((channel.node1_id, 0.2), (channel.node2_id, 0.8))
         ]
+        board = self.running.service.state.learner
+        board.status, board.predictions = STATUS, tuple(made)
+        board.errors.append(POINT)
         news = LearnerNews(status=STATUS, predictions=tuple(made), suggestions=(), errors=(POINT,))
         self.running.service.bus.publish(news)
         return made

@@ -64,7 +64,7 @@ adapter = APIRouter(prefix="/api")
 @status.get("/status")
 async def get_status(hub: Hub) -> view.Shape:
     """Return whether the service works, and on which model."""
-    model = hub.status.model if hub.status else None
+    model = hub.status.model
     return {
         "status": "online" if hub.state.phase == "running" else hub.state.phase,
         "version": __version__,
@@ -74,7 +74,7 @@ async def get_status(hub: Hub) -> view.Shape:
             "real_time": True,
             "sse": True,
             "model_version": model or "not_loaded",
-            "online_learning": hub.status is not None and hub.status.phase != "off",
+            "online_learning": hub.status.phase != "off",
         },
     }
 
@@ -159,7 +159,7 @@ async def anomalies(hub: Hub) -> view.Shape:
 @learning.get("/learning_metrics")
 async def learning_metrics(hub: Hub) -> view.Shape:
     """Return what the learner is doing."""
-    metrics = view.learning_metrics(hub.status, list(hub.errors)) | {"parameters": hub.parameters}
+    metrics = view.learning_metrics(hub.status, hub.errors) | {"parameters": hub.parameters}
     return {"metrics": metrics, "timestamp": now_text()}
 
 
@@ -175,7 +175,7 @@ async def dashboard(hub: Hub, lab: RunningLab) -> view.Shape:
             "channel_balances": state["channelBalances"],
             "metrics": hub.performance(),
             "anomalies": list(hub.anomalies),
-            "learning_metrics": view.learning_metrics(hub.status, list(hub.errors)),
+            "learning_metrics": view.learning_metrics(hub.status, hub.errors),
             "predictions": hub.predicted(),
         },
         "timestamp": now_text(),
@@ -224,7 +224,7 @@ def _initial(hub: ClassicHub, topic: str) -> Any:
         case "anomalies":
             return list(hub.anomalies)
         case _:
-            return view.learning_metrics(hub.status, list(hub.errors))
+            return view.learning_metrics(hub.status, hub.errors)
 
 
 @reports.post("/update-parameters", dependencies=Writes)
@@ -297,7 +297,7 @@ async def adapter_dashboard(hub: Hub, lab: RunningLab) -> view.Shape:
             for key, side in balances.items()
         ],
         "aiPredictionData": hub.predicted(),
-        "networkHealth": view.network_health(stats.success_rate, hub.channels(), view.accuracy(list(hub.errors))),
+        "networkHealth": view.network_health(stats.success_rate, hub.channels(), view.accuracy(hub.errors)),
     }
 
 
@@ -315,8 +315,7 @@ async def suggestions(hub: Hub) -> list[view.Shape]:
             "expected_gain_msat": one.gain_msat,
             "reason": one.reason,
         }
-        for one in hub.suggestions
-        if one.status == "open"
+        for one in hub.open_suggestions()
     ]
 
 
@@ -354,7 +353,7 @@ def _newest(lab: Lab) -> list[view.Shape]:
 
 
 def _why_none(hub: ClassicHub) -> str:
-    if hub.status is None or hub.status.phase == "off":
+    if hub.status.phase == "off":
         return "No predictions available yet: the learner is off"
     missing = "; ".join(hub.status.missing)
     return f"No predictions available yet: {missing}" if missing else "No predictions available yet"

@@ -36,7 +36,6 @@ from lightninglens.core.units import NS_PER_MS
 QUEUE_LIMIT = 256
 MOST_LISTENERS = 256
 KEPT_ANOMALIES = 100
-KEPT_ERRORS = 1_000
 TOPICS = ("network", "transactions", "channels", "metrics", "predictions", "anomalies", "learning")
 """Of the event streams; sockets hear what the feed tells as well, under `simulation`."""
 
@@ -92,14 +91,29 @@ class ClassicHub:
         self.bus = bus
         self.anomalies: deque[view.Shape] = deque(maxlen=KEPT_ANOMALIES)
         self.parameters: view.Shape | None = None
-        self.predictions: tuple[Prediction, ...] = ()
-        self.suggestions: tuple[SuggestedChange, ...] = ()
-        self.status: LearnerStatus | None = None
-        self.errors: deque[ErrorPoint] = deque(maxlen=KEPT_ERRORS)
         self.first_adjustments: view.Shape | None = None
         """The first that were known, which later ones are compared with."""
         self._book = messages.ChannelBook(Network(name="", mode="simulated", nodes=(), channels=()))
         self._listeners: set[Listener] = set()
+
+    @property
+    def predictions(self) -> tuple[Prediction, ...]:
+        """What the learner predicts now."""
+        return self.state.learner.predictions
+
+    @property
+    def status(self) -> LearnerStatus:
+        """How the learner stands."""
+        return self.state.learner.status
+
+    @property
+    def errors(self) -> list[ErrorPoint]:
+        """The newest errors of the learner that are known, oldest first."""
+        return list(self.state.learner.errors)
+
+    def open_suggestions(self) -> list[SuggestedChange]:
+        """Return the learner's suggestions that nobody has decided on."""
+        return self.state.learner.suggestions.newest_first("open")
 
     @property
     def lab(self) -> Lab | None:
@@ -171,7 +185,7 @@ class ClassicHub:
     def performance(self) -> view.Shape | None:
         """Return how far channels are from their best shares, first and now, and the model's errors."""
         now = view.adjustments(self.predictions)
-        errors = view.model_error(list(self.errors))
+        errors = view.model_error(self.errors)
         if now is None and errors is None:
             return None
         before = self.first_adjustments
@@ -191,19 +205,17 @@ class ClassicHub:
             case RebalanceDone():
                 self.tell("simulation", encode(messages.rebalance_result(event)))
             case LearnerNews():
-                self._learn(event)
+                self._learn()
             case Alert():
                 self._add_anomaly({"level": event.level, "source": event.source, "message": event.text})
             case _:
                 pass
 
-    def _learn(self, news: LearnerNews) -> None:
-        self.status, self.predictions, self.suggestions = news.status, news.predictions, news.suggestions
-        self.errors.extend(news.errors)
+    def _learn(self) -> None:
         if self.first_adjustments is None:
             self.first_adjustments = view.adjustments(self.predictions)
         self.publish("predictions", self.predicted())
-        self.publish("learning", view.learning_metrics(self.status, list(self.errors)))
+        self.publish("learning", view.learning_metrics(self.status, self.errors))
         self.publish("metrics", self.performance())
 
     def _add_anomaly(self, anomaly: view.Shape) -> None:

@@ -162,7 +162,7 @@ async def _answer_basics(connection: Connection, message: messages.Message) -> N
 async def _answer_simulation(connection: Connection, message: messages.Message) -> None:
     match message["type"]:
         case "request_suggestions":
-            open_now = [one for one in connection.hub.suggestions if one.status == "open"]
+            open_now = connection.hub.open_suggestions()
             await connection.send(
                 {
                     "type": "rebalance_suggestions",
@@ -237,6 +237,6 @@ def suggestion_list(hub: ClassicHub) -> dict[str, Any]:
 
 
 def _why_nothing(hub: ClassicHub) -> str:
-    if hub.status is None or hub.status.phase == "off":
+    if hub.status.phase == "off":
         return "the learner is off"
     return "; ".join(hub.status.missing) or "every channel is near its best share"

@@ -168,16 +168,16 @@ def network_health(success_rate: float | None, channels: Sequence[Channel], accu
     return {"score": score, "category": category, "parts": parts}
 
 
-def learning_metrics(status: LearnerStatus | None, errors: Sequence[ErrorPoint]) -> Shape:
+def learning_metrics(status: LearnerStatus, errors: Sequence[ErrorPoint]) -> Shape:
     """Return what the learner is doing, in the documents' keys and ours."""
     return {
-        "model_version": status.model if status and status.model else "not_loaded",
+        "model_version": status.model or "not_loaded",
         "last_update": messages.timestamp(errors[-1].world_ms) if errors else None,
-        "phase": status.phase if status else "off",
-        "missing": list(status.missing) if status else [],
-        "drifts": status.drifts if status else 0,
-        "outcomes_known": status.outcomes_known if status else 0,
-        "verdict": status.verdict if status else "",
+        "phase": status.phase,
+        "missing": list(status.missing),
+        "drifts": status.drifts,
+        "outcomes_known": status.outcomes_known,
+        "verdict": status.verdict,
         "errors": model_error(errors),
     }
 
