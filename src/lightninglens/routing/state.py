@@ -32,48 +32,67 @@ EDGE = record_type(
     [
         ("source", np.int32),
         ("target", np.int32),
-        ("direction", np.int32),
-        ("base_fee_msat", np.int64),
-        ("fee_rate_ppm", np.int64),
-        ("min_htlc_msat", np.int64),
-        ("max_htlc_msat", np.int64),
         ("capacity_msat", np.int64),
+        ("max_htlc_msat", np.int64),
+        ("min_htlc_msat", np.int64),
+        ("base_fee_msat", np.uint32),
+        ("fee_rate_ppm", np.uint32),
         ("inbound_base_fee_msat", np.int32),
         ("inbound_fee_rate_ppm", np.int32),
+        ("direction", np.int32),
         ("time_lock_delta_blocks", np.uint16),
         ("disabled", np.uint8),
-        ("leaf", np.uint8),
     ]
 )
-"""One direction as senders see it; the inbound fee is what the node it ends at asks.
+"""One direction as senders see it; the inbound fee is what the node it ends at asks. Widths as in BOLT 7."""
 
-`leaf`: the node it starts at has no other peer, so no route leads through it.
+PAIR = record_type([("source", np.int32), ("first_row", np.int32), ("capacity_msat", np.int64)])
+"""The parallel channels from one node to another: where their rows begin, and the greatest capacity of any."""
+
+REACH = record_type(
+    [
+        ("distance", np.int64),
+        ("to_sender_msat", np.int64),
+        ("generation", np.int32),
+        ("heap_slot", np.int32),
+        ("own_row", np.int32),
+        ("adjacent", np.int32),
+    ]
+)
+"""What the search asks of every node that it looks at; valid only where `generation` is the current one.
+
+`to_sender_msat` is a lower bound of what the rest of the way to the sender adds
+to the distance; `own_row` a row of the sender's channels to the node, or -1.
 """
 
 LABEL = record_type(
     [
-        ("distance", np.int64),
         ("weight", np.int64),
         ("amount_msat", np.int64),
         ("outbound_fee_msat", np.int64),
         ("probability", np.float64),
         ("cltv_blocks", np.int32),
         ("edge", np.int32),
-        ("heap_slot", np.int32),
-        ("generation", np.int32),
+        ("payload_bytes", np.int32),
+        ("hops", np.int32),
         ("history_generation", np.int32),
         ("history", np.int32),
     ]
 )
-"""What the search knows of a node; valid only where `generation` is the current one."""
+"""The rest of what the search knows of a node that it has reached."""
 
 
 class View(NamedTuple):
     """What senders know of the network: edges in search order."""
 
-    first_edge: NDArray[np.int32]
-    """nodes + 1: where the edges that end at a node begin."""
+    first_pair: NDArray[np.int32]
+    """nodes + 1: where the pairs that end at a node begin, by falling capacity."""
+    first_leaf: NDArray[np.int32]
+    """Per node: where those of its pairs begin whose other node has no other peer; they come last."""
+    pairs: NDArray[np.void]
+    """One more than there are, so that each ends where the next one begins."""
     edges: NDArray[np.void]
+    """In the order of the pairs."""
     position: NDArray[np.int32]
     """Per direction: its row in `edges`, or -1 when nobody announced it."""
 
@@ -95,9 +114,10 @@ class OwnChannels(NamedTuple):
 class Scratch(NamedTuple):
     """Working memory of a search, reused from one to the next."""
 
+    reach: NDArray[np.void]
     labels: NDArray[np.void]
-    payload_bytes: NDArray[np.int32]
-    heap: NDArray[np.int32]
+    heap_keys: NDArray[np.int64]
+    heap_nodes: NDArray[np.int32]
     counters: NDArray[np.int64]
     """0: generation, 1: nodes settled."""
     history_next: NDArray[np.int32]
@@ -156,19 +176,27 @@ class Estimator(NamedTuple):
 
 def build_view(graph: NetworkGraph, policies: PolicyColumns) -> View:
     """Lay out the directions with a known policy in the order in which the search reads them."""
-    targets, sources = graph.targets(), graph.sources()
     known = np.flatnonzero(policies.known)
-    order = known[np.lexsort((known, sources[known], targets[known]))]
+    sources, targets = graph.sources()[known].astype(np.int64), graph.targets()[known].astype(np.int64)
+    capacity = graph.capacity_sat[known // 2].astype(np.int64) * MSAT_PER_SAT
+    _, pair_of = np.unique(targets * graph.node_count + sources, return_inverse=True)
+    largest = np.zeros(len(known), np.int64)
+    np.maximum.at(largest, pair_of, capacity)
+    leaf = (_count_peers(graph, known) < 2)[sources]
+    order = np.lexsort((known, sources, -largest[pair_of], leaf, targets))
     edges = np.zeros(len(order), EDGE)
-    edges["source"] = sources[order]
-    edges["target"] = targets[order]
-    edges["direction"] = order
-    edges["capacity_msat"] = graph.capacity_sat[order // 2] * MSAT_PER_SAT
+    edges["source"], edges["target"] = sources[order], targets[order]
+    edges["direction"], edges["capacity_msat"] = known[order], capacity[order]
     position = np.full(2 * graph.channel_count, -1, np.int32)
-    position[order] = np.arange(len(order), dtype=np.int32)
-    first_edge = np.searchsorted(targets[order], np.arange(graph.node_count + 1)).astype(np.int32)
-    edges["leaf"] = _count_peers(graph, known)[edges["source"]] < 2
-    view = View(first_edge, edges, position)
+    position[known[order]] = np.arange(len(order), dtype=np.int32)
+    starts = np.flatnonzero(np.diff(pair_of[order], prepend=-1))
+    pairs = np.zeros(len(starts) + 1, PAIR)
+    pairs["first_row"] = np.append(starts, len(order))
+    pairs["source"][:-1] = edges["source"][starts]
+    pairs["capacity_msat"][:-1] = largest[pair_of[order][starts]]
+    first_pair = np.searchsorted(edges["target"][starts], np.arange(graph.node_count + 1)).astype(np.int32)
+    leaves = np.bincount(edges["target"][starts][leaf[order][starts]], minlength=graph.node_count)
+    view = View(first_pair, (first_pair[1:] - leaves).astype(np.int32), pairs, edges, position)
     write_policies(view, policies, known)
     return view
 
@@ -222,9 +250,10 @@ def make_routes(count: int) -> RouteColumns:
 def make_scratch(node_count: int, history_capacity: int) -> Scratch:
     """Return working memory for a graph of `node_count` nodes."""
     return Scratch(
+        reach=np.zeros(node_count, REACH),
         labels=np.zeros(node_count, LABEL),
-        payload_bytes=np.zeros(node_count, np.int32),
-        heap=np.zeros(node_count + 1, np.int32),
+        heap_keys=np.zeros(node_count + 1, np.int64),
+        heap_nodes=np.zeros(node_count + 1, np.int32),
         counters=np.zeros(2, np.int64),
         history_next=np.zeros(history_capacity, np.int32),
     )

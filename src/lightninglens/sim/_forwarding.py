@@ -11,7 +11,7 @@ import numpy as np
 from lightninglens.core.htlc import FailureCode, FailureDetail
 from lightninglens.core.jit import inlined, kernel
 from lightninglens.core.rng import Stream, philox
-from lightninglens.routing._search import inbound_fee, proportional_fee
+from lightninglens.routing._fees import inbound_fee, proportional_fee
 
 BLOCK_NS = 600_000_000_000
 
