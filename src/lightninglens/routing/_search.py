@@ -13,8 +13,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lightninglens.core.jit import kernel
-from lightninglens.routing._bounds import INFINITY, greatest_hop_probability, own_channels
-from lightninglens.routing._edges import first_of_pair, pick_own, pick_parallel
+from lightninglens.routing._bounds import (
+    DIRECTED_BELOW,
+    INFINITY,
+    fill_bounds,
+    greatest_hop_probability,
+    mark_peers,
+    mark_peers_of_peers,
+)
+from lightninglens.routing._edges import pick_own, pick_parallel
 from lightninglens.routing._fees import (
     ONION_BYTES,
     capped_inbound_fee,
@@ -33,8 +40,6 @@ INSUFFICIENT_BALANCE = 2
 TOO_MANY_HOPS = 3
 
 _PPM = np.int64(1_000_000)
-_MARGIN_MSAT = 4
-_DIRECTED_BELOW = np.float64(2**48)
 
 
 class Query(NamedTuple):
@@ -79,9 +84,7 @@ def _relax_own(
     received, next_fee, weight = label.amount_msat, label.outbound_fee_msat, label.weight
     if start:
         next_fee = np.int64(-1)
-    best = pick_own(
-        edges, channels, first_of_pair(edges, np.int64(reach[node].own_row)), query.outgoing, received, next_fee
-    )
+    best = pick_own(edges, channels, np.int64(reach[node].own_row), query.outgoing, received, next_fee)
     if best < 0:
         return known
     edge = edges[best]
@@ -120,16 +123,16 @@ def _relax_own(
 
 
 @kernel
-def _run(view: Any, scratch: Any, memory: Any, estimator: Any, channels: Any, query: Any, directed: Any) -> Any:
+def _run(view: Any, scratch: Any, memory: Any, estimator: Any, channels: Any, query: Any, horizon: Any) -> Any:
     """Settle nodes from the receiver until the sender's turn comes; return whether it came.
 
     One long function on purpose: everything the inner loop touches is a local
     variable, which makes it about ten times as fast as calls that pass the
     arrays around.
     """
-    edges, pairs, reach, labels = view.edges, view.pairs, scratch.reach, scratch.labels
+    edges, pairs, reach, labels = view.edges, view.incoming, scratch.reach, scratch.labels
     keys, nodes = scratch.heap_keys, scratch.heap_nodes
-    first_pair, first_leaf = view.first_pair, view.first_leaf
+    first_pair, first_leaf = view.first_in, view.first_in_leaf
     generation = np.int32(scratch.counters[0])
     sender, receiver = np.int32(query.sender), np.int32(query.receiver)
     amount_sent, fee_limit = query.amount, query.fee_limit
@@ -141,14 +144,13 @@ def _run(view: Any, scratch: Any, memory: Any, estimator: Any, channels: Any, qu
     greatest = greatest_hop_probability(memory, estimator, query.sender)
     own_greatest = np.float64(estimator.success_probability)
 
-    near, near_later, far, far_later = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
-    if directed:
-        own_step = 1.0 / own_greatest - 1.0
-        step = 1.0 / greatest - 1.0
-        near = max(np.int64(cost / greatest * own_step) - _MARGIN_MSAT, np.int64(0))
-        near_later = max(np.int64(cost / (greatest * greatest) * own_step) - _MARGIN_MSAT, np.int64(0))
-        far = near + max(np.int64(cost / greatest * step) - _MARGIN_MSAT, np.int64(0))
-        far_later = near + max(np.int64(cost / (greatest * greatest) * step) - _MARGIN_MSAT, np.int64(0))
+    bounds = scratch.bounds
+    elsewhere = np.int16(2)
+    if horizon > 0:
+        fill_bounds(bounds, cost, greatest, own_greatest)
+        elsewhere = np.int16(mark_peers_of_peers(view, reach, sender, amount_sent, generation, horizon))
+    else:
+        bounds[:] = 0
     two_more = greatest * own_greatest * (1.0 + 1e-12)
 
     goal = reach[sender]
@@ -207,7 +209,7 @@ def _run(view: Any, scratch: Any, memory: Any, estimator: Any, channels: Any, qu
         nearest = distance_of(at_weight, cost / best_probability)
         while pair_row < pair_end:
             pair = pairs[pair_row]
-            source = pair.source
+            source = pair.peer
             pair_row += 1
             if pair.capacity_msat < least_amount:
                 if pair_row <= first_leaf[node]:
@@ -260,13 +262,8 @@ def _run(view: Any, scratch: Any, memory: Any, estimator: Any, channels: Any, qu
                 continue
             attempts = cost / probability
             distance = distance_of(weight, attempts)
-            key = distance
-            if directed:
-                adjacent = at_start or (reached and seen.adjacent)
-                if known and seen.own_row >= 0:
-                    key += near if adjacent else near_later
-                else:
-                    key += far if adjacent else far_later
+            to_receiver = 1 if at_start else (seen.to_receiver if reached else 2)
+            key = distance + bounds[seen.to_sender if known else elsewhere, to_receiver]
             if key > sender_distance:
                 continue
             if reached:
@@ -291,13 +288,11 @@ def _run(view: Any, scratch: Any, memory: Any, estimator: Any, channels: Any, qu
             there.payload_bytes = np.int32(payload)
             there.hops = at_hops + np.int32(1)
             seen.distance = distance
-            if at_start:
-                seen.adjacent = np.int32(1)
-            elif not reached:
-                seen.adjacent = np.int32(0)
+            seen.to_receiver = np.int16(to_receiver)
             if not known:
                 seen.generation = generation
                 seen.own_row = np.int32(-1)
+                seen.to_sender = elsewhere
             if reached:
                 raise_node(keys, nodes, reach, labels, np.int64(seen.heap_slot), key, source)
             else:
@@ -332,7 +327,7 @@ def find_route(
     now: Any,
     routes: Any,
     out: Any,
-    directed: Any = True,
+    horizon: Any = 1000,
 ) -> Any:
     """Search a route and write it into row `out`; return FOUND or why there is none.
 
@@ -340,9 +335,7 @@ def find_route(
     blocks, `final_delta` what the receiver asks for.
     """
     scratch.counters[0] += 1
-    greatest, total = own_channels(
-        view, scratch.reach, channels, sender, outgoing, amount, np.int32(scratch.counters[0])
-    )
+    greatest, total = mark_peers(view, scratch.reach, channels, sender, outgoing, amount, np.int32(scratch.counters[0]))
     routes.hops[out] = 0
     if total < amount:
         return INSUFFICIENT_BALANCE
@@ -362,10 +355,8 @@ def find_route(
         cost,
         now,
     )
-    exact = (
-        cost < estimator.min_probability * _DIRECTED_BELOW and fee_limit < _DIRECTED_BELOW and amount < _DIRECTED_BELOW
-    )
-    if not _run(view, scratch, memory, estimator, channels, query, directed and exact):
+    exact = cost < estimator.min_probability * DIRECTED_BELOW and fee_limit < DIRECTED_BELOW and amount < DIRECTED_BELOW
+    if not _run(view, scratch, memory, estimator, channels, query, horizon if exact else 0):
         return NO_ROUTE
     return _write_route(view, scratch, query, routes, out)
 

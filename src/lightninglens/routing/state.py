@@ -46,23 +46,26 @@ EDGE = record_type(
 )
 """One direction as senders see it; the inbound fee is what the node it ends at asks. Widths as in BOLT 7."""
 
-PAIR = record_type([("source", np.int32), ("first_row", np.int32), ("capacity_msat", np.int64)])
-"""The parallel channels from one node to another: where their rows begin, and the greatest capacity of any."""
+PAIR = record_type([("peer", np.int32), ("first_row", np.int32), ("capacity_msat", np.int64)])
+"""The parallel channels from one node to another: where their rows begin, and the greatest capacity of any.
+
+`peer` is the node at the other end than the one that the pair is listed under.
+"""
 
 REACH = record_type(
     [
         ("distance", np.int64),
-        ("to_sender_msat", np.int64),
         ("generation", np.int32),
         ("heap_slot", np.int32),
         ("own_row", np.int32),
-        ("adjacent", np.int32),
+        ("to_sender", np.int16),
+        ("to_receiver", np.int16),
     ]
 )
 """What the search asks of every node that it looks at; valid only where `generation` is the current one.
 
-`to_sender_msat` is a lower bound of what the rest of the way to the sender adds
-to the distance; `own_row` a row of the sender's channels to the node, or -1.
+`own_row` is the first row of the sender's channels to the node, or -1;
+`to_sender` and `to_receiver` are lower bounds of the hops to either.
 """
 
 LABEL = record_type(
@@ -85,14 +88,18 @@ LABEL = record_type(
 class View(NamedTuple):
     """What senders know of the network: edges in search order."""
 
-    first_pair: NDArray[np.int32]
-    """nodes + 1: where the pairs that end at a node begin, by falling capacity."""
-    first_leaf: NDArray[np.int32]
-    """Per node: where those of its pairs begin whose other node has no other peer; they come last."""
-    pairs: NDArray[np.void]
-    """One more than there are, so that each ends where the next one begins."""
+    first_in: NDArray[np.int32]
+    """nodes + 1: where the pairs that end at a node begin in `incoming`, by falling capacity."""
+    first_in_leaf: NDArray[np.int32]
+    """Per node: where those begin whose other node has no other peer; they come last."""
+    incoming: NDArray[np.void]
+    """One more than there are, so that each pair's rows end where the next one's begin."""
+    first_out: NDArray[np.int32]
+    """The same for the pairs that start at a node."""
+    first_out_leaf: NDArray[np.int32]
+    outgoing: NDArray[np.void]
     edges: NDArray[np.void]
-    """In the order of the pairs."""
+    """In the order of `incoming`."""
     position: NDArray[np.int32]
     """Per direction: its row in `edges`, or -1 when nobody announced it."""
 
@@ -116,6 +123,8 @@ class Scratch(NamedTuple):
 
     reach: NDArray[np.void]
     labels: NDArray[np.void]
+    bounds: NDArray[np.int64]
+    """4 x 3: by hops to the sender and to the receiver, what the way to the sender adds to a distance."""
     heap_keys: NDArray[np.int64]
     heap_nodes: NDArray[np.int32]
     counters: NDArray[np.int64]
@@ -179,11 +188,11 @@ def build_view(graph: NetworkGraph, policies: PolicyColumns) -> View:
     known = np.flatnonzero(policies.known)
     sources, targets = graph.sources()[known].astype(np.int64), graph.targets()[known].astype(np.int64)
     capacity = graph.capacity_sat[known // 2].astype(np.int64) * MSAT_PER_SAT
-    _, pair_of = np.unique(targets * graph.node_count + sources, return_inverse=True)
-    largest = np.zeros(len(known), np.int64)
+    numbers, pair_of = np.unique(targets * graph.node_count + sources, return_inverse=True)
+    largest = np.zeros(len(numbers), np.int64)
     np.maximum.at(largest, pair_of, capacity)
-    leaf = (_count_peers(graph, known) < 2)[sources]
-    order = np.lexsort((known, sources, -largest[pair_of], leaf, targets))
+    leaf = _count_peers(graph, known) < 2
+    order = np.lexsort((known, sources, -largest[pair_of], leaf[sources], targets))
     edges = np.zeros(len(order), EDGE)
     edges["source"], edges["target"] = sources[order], targets[order]
     edges["direction"], edges["capacity_msat"] = known[order], capacity[order]
@@ -192,13 +201,24 @@ def build_view(graph: NetworkGraph, policies: PolicyColumns) -> View:
     starts = np.flatnonzero(np.diff(pair_of[order], prepend=-1))
     pairs = np.zeros(len(starts) + 1, PAIR)
     pairs["first_row"] = np.append(starts, len(order))
-    pairs["source"][:-1] = edges["source"][starts]
     pairs["capacity_msat"][:-1] = largest[pair_of[order][starts]]
-    first_pair = np.searchsorted(edges["target"][starts], np.arange(graph.node_count + 1)).astype(np.int32)
-    leaves = np.bincount(edges["target"][starts][leaf[order][starts]], minlength=graph.node_count)
-    view = View(first_pair, (first_pair[1:] - leaves).astype(np.int32), pairs, edges, position)
+    ends = edges["target"][starts], edges["source"][starts]
+    view = View(*_list_pairs(pairs, *ends, leaf), *_list_pairs(pairs, *ends[::-1], leaf), edges, position)
     write_policies(view, policies, known)
     return view
+
+
+def _list_pairs(
+    pairs: NDArray[np.void], owners: NDArray[np.int32], peers: NDArray[np.int32], leaf: NDArray[np.bool_]
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.void]]:
+    """Return (first, first leaf, pairs) by owner, peers that are leaves last, else by falling capacity."""
+    listed = pairs.copy()
+    order = np.lexsort((peers, -pairs["capacity_msat"][:-1], leaf[peers], owners))
+    listed[:-1] = pairs[:-1][order]
+    listed["peer"][:-1] = peers[order]
+    first = np.searchsorted(owners[order], np.arange(len(leaf) + 1)).astype(np.int32)
+    leaves = np.bincount(owners[leaf[peers]], minlength=len(leaf))
+    return first, (first[1:] - leaves).astype(np.int32), listed
 
 
 def _count_peers(graph: NetworkGraph, known: NDArray[np.int64]) -> NDArray[np.int32]:
@@ -252,6 +272,7 @@ def make_scratch(node_count: int, history_capacity: int) -> Scratch:
     return Scratch(
         reach=np.zeros(node_count, REACH),
         labels=np.zeros(node_count, LABEL),
+        bounds=np.zeros((4, 3), np.int64),
         heap_keys=np.zeros(node_count + 1, np.int64),
         heap_nodes=np.zeros(node_count + 1, np.int32),
         counters=np.zeros(2, np.int64),
