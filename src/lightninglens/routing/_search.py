@@ -39,13 +39,20 @@ NO_ROUTE = 1
 INSUFFICIENT_BALANCE = 2
 TOO_MANY_HOPS = 3
 
+HORIZON = 700
+"""Channels of the sender's peers that are worth looking at before a search; 0 makes it the plain one."""
+
 _PPM = np.int64(1_000_000)
+_FARTHEST = INFINITY - 1
+"""The distance of what is too far for the integers, but has been reached."""
 
 
 class Query(NamedTuple):
     """One search, with everything in it that depends only on the query."""
 
     sender: Any
+    goal: Any
+    """The place of the sender's label: the sender's own, or NOBODY's where the sender's is in use."""
     receiver: Any
     amount: Any
     fee_limit: Any
@@ -62,10 +69,16 @@ class Query(NamedTuple):
 
 
 @kernel
+def attempt_cost_msat(estimator: Any, amount: Any) -> Any:
+    """Return what an attempt that fails is taken to cost."""
+    return np.float64(np.int64(estimator.attempt_cost_msat) + amount * estimator.attempt_cost_ppm // _PPM)
+
+
+@kernel
 def distance_of(weight: Any, attempts: Any) -> Any:
     """Return LND's distance: fees and risk, and the expected cost of attempts, in whole msat."""
     exact = np.float64(weight) + attempts
-    return np.int64(exact) if exact < 4.6e18 else INFINITY
+    return np.int64(exact) if exact < 4.6e18 else _FARTHEST
 
 
 @kernel
@@ -75,18 +88,28 @@ def _settles_first(reach: Any, labels: Any, receiver: Any, node: Any, former: An
 
 
 @kernel
-def _relax_own(
-    view: Any, scratch: Any, memory: Any, estimator: Any, channels: Any, query: Any, node: Any, start: Any, known: Any
+def relax_own(
+    view: Any,
+    scratch: Any,
+    memory: Any,
+    estimator: Any,
+    channels: Any,
+    query: Any,
+    node: Any,
+    own_row: Any,
+    former_distance: Any,
 ) -> Any:
-    """Extend a settled node's way by the sender's own channels to it; return the sender's distance, `known` before."""
+    """Extend a settled node's way by the sender's own channels to it, `own_row` being the first.
+
+    Returns the sender's distance, `former_distance` where this way is not better.
+    """
     edges, labels, reach = view.edges, scratch.labels, scratch.reach
-    label, sender = labels[node], labels[query.sender]
-    received, next_fee, weight = label.amount_msat, label.outbound_fee_msat, label.weight
-    if start:
-        next_fee = np.int64(-1)
-    best = pick_own(edges, channels, np.int64(reach[node].own_row), query.outgoing, received, next_fee)
+    label, goal = labels[node], labels[query.goal]
+    received, weight = label.amount_msat, label.weight
+    next_fee = label.outbound_fee_msat if node != query.receiver else np.int64(-1)
+    best = pick_own(edges, channels, np.int64(own_row), query.outgoing, received, next_fee)
     if best < 0:
-        return known
+        return former_distance
     edge = edges[best]
     inbound = np.int64(0)
     if next_fee >= 0:
@@ -94,37 +117,37 @@ def _relax_own(
     amount = received + inbound
     total_fee = amount - query.amount
     if (total_fee > 0 and total_fee > query.fee_limit) or label.cltv_blocks > query.cltv_limit:
-        return known
+        return former_distance
     hop = pair_probability(
         memory, scratch, estimator, query.sender, query.sender, node, amount, edge.capacity_msat, query.now
     )
     probability = label.probability * hop
     if hop == 0.0 or probability < estimator.min_probability or label.payload_bytes > ONION_BYTES:
-        return known
+        return former_distance
     weight += max(inbound, np.int64(0))
     distance = distance_of(weight, query.attempt_cost / probability)
-    if distance > known:
-        return known
-    if distance == known:
-        former = edges[sender.edge].target
-        if probability < sender.probability or (
-            probability == sender.probability and not _settles_first(reach, labels, query.receiver, node, former)
+    if distance > former_distance:
+        return former_distance
+    if distance == former_distance:
+        former = edges[goal.edge].target
+        if probability < goal.probability or (
+            probability == goal.probability and not _settles_first(reach, labels, query.receiver, node, former)
         ):
-            return known
-    sender.weight = weight
-    sender.amount_msat = amount
-    sender.outbound_fee_msat = 0
-    sender.probability = probability
-    sender.cltv_blocks = label.cltv_blocks
-    sender.edge = np.int32(best)
-    sender.payload_bytes = label.payload_bytes
-    sender.hops = label.hops + np.int32(1)
+            return former_distance
+    goal.probability = probability
+    goal.edge = np.int32(best)
     return distance
 
 
 @kernel
-def _run(view: Any, scratch: Any, memory: Any, estimator: Any, channels: Any, query: Any, horizon: Any) -> Any:
+def settle(
+    view: Any, scratch: Any, memory: Any, estimator: Any, channels: Any, query: Any, greatest: Any, horizon: Any
+) -> Any:
     """Settle nodes from the receiver until the sender's turn comes; return whether it came.
+
+    `greatest` bounds the probability of other nodes' hops. `horizon` 0 is the
+    plain search; else it is how many channels of its peers are looked at to
+    give the search its direction.
 
     One long function on purpose: everything the inner loop touches is a local
     variable, which makes it about ten times as fast as calls that pass the
@@ -141,7 +164,6 @@ def _run(view: Any, scratch: Any, memory: Any, estimator: Any, channels: Any, qu
     fraction, risk = estimator.capacity_fraction, estimator.risk_factor_billionths
     size = np.int64(0)
     settled = np.int64(0)
-    greatest = greatest_hop_probability(memory, estimator, query.sender)
     own_greatest = np.float64(estimator.success_probability)
 
     bounds = scratch.bounds
@@ -151,7 +173,6 @@ def _run(view: Any, scratch: Any, memory: Any, estimator: Any, channels: Any, qu
         elsewhere = np.int16(mark_peers_of_peers(view, reach, sender, amount_sent, generation, horizon))
     else:
         bounds[:] = 0
-    two_more = greatest * own_greatest * (1.0 + 1e-12)
 
     goal = reach[sender]
     goal.generation = generation
@@ -194,17 +215,15 @@ def _run(view: Any, scratch: Any, memory: Any, estimator: Any, channels: Any, qu
             and node != sender
             and (not at_start or query.last_hop < 0 or query.last_hop == sender)
         ):
-            sender_distance = _relax_own(
-                view, scratch, memory, estimator, channels, query, node, at_start, sender_distance
+            sender_distance = relax_own(
+                view, scratch, memory, estimator, channels, query, node, reach[node].own_row, sender_distance
             )
         best_probability = at_probability * greatest
         pair_row = np.int64(first_pair[node])
         pair_end = np.int64(first_leaf[node])
         if node == sender:
             pair_end = np.int64(first_pair[node + 1])
-        if best_probability < least or (
-            node != sender and distance_of(at_weight, cost / (at_probability * two_more)) > sender_distance
-        ):
+        if best_probability < least:
             pair_end = pair_row
         nearest = distance_of(at_weight, cost / best_probability)
         while pair_row < pair_end:
@@ -327,7 +346,7 @@ def find_route(
     now: Any,
     routes: Any,
     out: Any,
-    horizon: Any = 1000,
+    horizon: Any = HORIZON,
 ) -> Any:
     """Search a route and write it into row `out`; return FOUND or why there is none.
 
@@ -342,8 +361,9 @@ def find_route(
     if greatest < amount:
         return NO_ROUTE
     load_history(memory, scratch, sender)
-    cost = np.float64(np.int64(estimator.attempt_cost_msat) + amount * estimator.attempt_cost_ppm // _PPM)
+    cost = attempt_cost_msat(estimator, amount)
     query = Query(
+        sender,
         sender,
         receiver,
         amount,
@@ -355,17 +375,18 @@ def find_route(
         cost,
         now,
     )
+    most = greatest_hop_probability(memory, estimator, sender)
     exact = cost < estimator.min_probability * DIRECTED_BELOW and fee_limit < DIRECTED_BELOW and amount < DIRECTED_BELOW
-    if not _run(view, scratch, memory, estimator, channels, query, horizon if exact else 0):
+    if not settle(view, scratch, memory, estimator, channels, query, most, horizon if exact else 0):
         return NO_ROUTE
-    return _write_route(view, scratch, query, routes, out)
+    return write_route(view, scratch, query, routes, out)
 
 
 @kernel
-def _write_route(view: Any, scratch: Any, query: Any, routes: Any, out: Any) -> Any:
+def write_route(view: Any, scratch: Any, query: Any, routes: Any, out: Any) -> Any:
     """Follow the labels from the sender and fix the amounts from the receiver back (newRoute)."""
     hops = 0
-    node = np.int64(query.sender)
+    node = np.int64(query.goal)
     while hops == 0 or node != query.receiver:
         if hops == MAX_HOPS:
             return TOO_MANY_HOPS

@@ -119,7 +119,11 @@ class OwnChannels(NamedTuple):
 
 
 class Scratch(NamedTuple):
-    """Working memory of a search, reused from one to the next."""
+    """Working memory of a search, reused from one to the next.
+
+    `reach` and `labels` have one row more than there are nodes: nobody's, for
+    a search without a sender.
+    """
 
     reach: NDArray[np.void]
     labels: NDArray[np.void]
@@ -270,8 +274,8 @@ def make_routes(count: int) -> RouteColumns:
 def make_scratch(node_count: int, history_capacity: int) -> Scratch:
     """Return working memory for a graph of `node_count` nodes."""
     return Scratch(
-        reach=np.zeros(node_count, REACH),
-        labels=np.zeros(node_count, LABEL),
+        reach=np.zeros(node_count + 1, REACH),
+        labels=np.zeros(node_count + 1, LABEL),
         bounds=np.zeros((4, 3), np.int64),
         heap_keys=np.zeros(node_count + 1, np.int64),
         heap_nodes=np.zeros(node_count + 1, np.int32),

@@ -64,8 +64,8 @@ def test_no_room_for_more_hops_than_columns() -> None:
     assert isinstance(search.find(RouteQuery(sender=0, receiver=2, amount_msat=1_000)), Route)
     labels, position = search._scratch.labels, search._view.position
     labels["edge"][0], labels["edge"][1] = position[0], position[1]
-    query = _search.Query(0, 2, 1_000, 0, 0, 0, -1, -1, 0.0, 0)
-    status = _search._write_route(search._view, search._scratch, query, search._routes, 0)
+    query = _search.Query(0, 0, 2, 1_000, 0, 0, 0, -1, -1, 0.0, 0)
+    status = _search.write_route(search._view, search._scratch, query, search._routes, 0)
     assert status == _search.TOO_MANY_HOPS
     assert search._routes.direction.shape[1] == MAX_HOPS
 
