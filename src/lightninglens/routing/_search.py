@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lightninglens.core.jit import kernel
+from lightninglens.core.jit import inlined, kernel
 from lightninglens.routing._bounds import (
     DIRECTED_BELOW,
     INFINITY,
@@ -41,6 +41,9 @@ TOO_MANY_HOPS = 3
 
 HORIZON = 700
 """Channels of the sender's peers that are worth looking at before a search; 0 makes it the plain one."""
+
+_SURELY_FIT = 20
+"""Hops of other nodes that fit an onion with the sender's, whatever the amounts: 91 bytes for the last, 59 for each."""
 
 _PPM = np.int64(1_000_000)
 _FARTHEST = INFINITY - 1
@@ -82,12 +85,25 @@ def distance_of(weight: Any, attempts: Any) -> Any:
 
 
 @kernel
+def onion_bytes(edges: Any, labels: Any, node: Any, receiver: Any) -> Any:
+    """Return how much of the onion the way from a labelled node takes."""
+    size: Any = np.int64(0)
+    while node != receiver:
+        label = labels[node]
+        node = edges[label.edge].target
+        size += hop_payload_bytes(
+            label.amount_msat - label.outbound_fee_msat, np.int64(labels[node].cltv_blocks), False
+        )
+    return size + hop_payload_bytes(labels[receiver].amount_msat, np.int64(labels[receiver].cltv_blocks), True)
+
+
+@kernel
 def _settles_first(reach: Any, labels: Any, receiver: Any, node: Any, former: Any) -> Any:
     """Say whether `node` settles before the node `former` in the plain search, where the receiver is the first."""
     return former != receiver and settles_before(reach, labels, node, former)
 
 
-@kernel
+@inlined
 def relax_own(
     view: Any,
     scratch: Any,
@@ -122,7 +138,7 @@ def relax_own(
         memory, scratch, estimator, query.sender, query.sender, node, amount, edge.capacity_msat, query.now
     )
     probability = label.probability * hop
-    if hop == 0.0 or probability < estimator.min_probability or label.payload_bytes > ONION_BYTES:
+    if hop == 0.0 or probability < estimator.min_probability:
         return former_distance
     weight += max(inbound, np.int64(0))
     distance = distance_of(weight, query.attempt_cost / probability)
@@ -188,7 +204,6 @@ def settle(
     start.probability = 1.0
     start.cltv_blocks = np.int32(query.final_cltv)
     start.edge = np.int32(-1)
-    start.payload_bytes = np.int32(hop_payload_bytes(amount_sent, query.final_cltv, True))
     start.hops = np.int32(0)
     if receiver != sender:
         if reach[receiver].generation != generation:
@@ -205,7 +220,6 @@ def settle(
         next_fee = label.outbound_fee_msat
         at_cltv = np.int64(label.cltv_blocks)
         at_probability = label.probability
-        at_payload = np.int64(label.payload_bytes)
         at_hops = label.hops
         least_amount = received - next_fee
         if at_start:
@@ -294,9 +308,10 @@ def settle(
                     former = edges[there.edge].target
                     if probability == there.probability and not _settles_first(reach, labels, receiver, node, former):
                         continue
-            payload = at_payload + hop_payload_bytes(amount, at_cltv, False)
-            if payload > ONION_BYTES:
-                continue
+            if at_hops >= _SURELY_FIT:
+                payload = hop_payload_bytes(amount, at_cltv, False) + onion_bytes(edges, labels, node, receiver)
+                if payload > ONION_BYTES:
+                    continue
 
             there.weight = weight
             there.amount_msat = amount + fee
@@ -304,7 +319,6 @@ def settle(
             there.probability = probability
             there.cltv_blocks = np.int32(cltv)
             there.edge = np.int32(best)
-            there.payload_bytes = np.int32(payload)
             there.hops = at_hops + np.int32(1)
             seen.distance = distance
             seen.to_receiver = np.int16(to_receiver)
@@ -382,7 +396,7 @@ def find_route(
     return write_route(view, scratch, query, routes, out)
 
 
-@kernel
+@inlined
 def write_route(view: Any, scratch: Any, query: Any, routes: Any, out: Any) -> Any:
     """Follow the labels from the sender and fix the amounts from the receiver back (newRoute)."""
     hops = 0

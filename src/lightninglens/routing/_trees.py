@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lightninglens.core.jit import kernel
+from lightninglens.core.jit import inlined, kernel
 from lightninglens.routing._bounds import INFINITY
 from lightninglens.routing._edges import bandwidth_msat
 from lightninglens.routing._search import (
@@ -42,7 +42,7 @@ def grow(view: Any, scratch: Any, memory: Any, estimator: Any, channels: Any, qu
             branches[parent] = min(branches[parent], here.distance)
 
 
-@kernel
+@inlined
 def answer(
     view: Any,
     scratch: Any,
@@ -78,7 +78,8 @@ def answer(
             row += 1
         greatest = max(greatest, of_pair)
         there = reach[pair.peer]
-        if of_pair >= query.amount and there.generation == generation and there.distance < INFINITY:
+        reached = there.generation == generation and there.distance < INFINITY
+        if reached and of_pair >= query.amount and there.distance <= distance:
             distance = relax_own(
                 view, scratch, memory, estimator, channels, query, np.int64(pair.peer), pair.first_row, distance
             )

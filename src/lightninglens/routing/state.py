@@ -76,7 +76,6 @@ LABEL = record_type(
         ("probability", np.float64),
         ("cltv_blocks", np.int32),
         ("edge", np.int32),
-        ("payload_bytes", np.int32),
         ("hops", np.int32),
         ("history_generation", np.int32),
         ("history", np.int32),
