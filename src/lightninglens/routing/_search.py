@@ -8,7 +8,7 @@ Ties, which LND leaves to the order of a Go map, go to the greater probability
 a run is repeatable.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -25,82 +25,28 @@ from lightninglens.routing._edges import pick_own, pick_parallel
 from lightninglens.routing._fees import (
     ONION_BYTES,
     capped_inbound_fee,
-    edge_inbound_fee,
     hop_payload_bytes,
     in_range,
     outbound_fee,
 )
-from lightninglens.routing._heap import pop_node, raise_node, settles_before
+from lightninglens.routing._heap import pop_node, raise_node
+from lightninglens.routing._labels import (
+    INSUFFICIENT_BALANCE,
+    NO_ROUTE,
+    Query,
+    attempt_cost_msat,
+    distance_of,
+    onion_bytes,
+    settles_first,
+    write_route,
+)
 from lightninglens.routing._probability import capacity_factor, load_history, pair_probability
-from lightninglens.routing.state import MAX_HOPS
-
-FOUND = 0
-NO_ROUTE = 1
-INSUFFICIENT_BALANCE = 2
-TOO_MANY_HOPS = 3
 
 HORIZON = 700
 """Channels of the sender's peers that are worth looking at before a search; 0 makes it the plain one."""
 
 _SURELY_FIT = 20
 """Hops of other nodes that fit an onion with the sender's, whatever the amounts: 91 bytes for the last, 59 for each."""
-
-_PPM = np.int64(1_000_000)
-_FARTHEST = INFINITY - 1
-"""The distance of what is too far for the integers, but has been reached."""
-
-
-class Query(NamedTuple):
-    """One search, with everything in it that depends only on the query."""
-
-    sender: Any
-    goal: Any
-    """The place of the sender's label: the sender's own, or NOBODY's where the sender's is in use."""
-    receiver: Any
-    amount: Any
-    fee_limit: Any
-    final_cltv: Any
-    """Absolute height at which the last HTLC expires."""
-    cltv_limit: Any
-    """Absolute height that no HTLC of the route may go beyond."""
-    outgoing: Any
-    """Direction that the route must leave by, or -1."""
-    last_hop: Any
-    """Node that the route must come from last, or -1."""
-    attempt_cost: Any
-    now: Any
-
-
-@kernel
-def attempt_cost_msat(estimator: Any, amount: Any) -> Any:
-    """Return what an attempt that fails is taken to cost."""
-    return np.float64(np.int64(estimator.attempt_cost_msat) + amount * estimator.attempt_cost_ppm // _PPM)
-
-
-@kernel
-def distance_of(weight: Any, attempts: Any) -> Any:
-    """Return LND's distance: fees and risk, and the expected cost of attempts, in whole msat."""
-    exact = np.float64(weight) + attempts
-    return np.int64(exact) if exact < 4.6e18 else _FARTHEST
-
-
-@kernel
-def onion_bytes(edges: Any, labels: Any, node: Any, receiver: Any) -> Any:
-    """Return how much of the onion the way from a labelled node takes."""
-    size: Any = np.int64(0)
-    while node != receiver:
-        label = labels[node]
-        node = edges[label.edge].target
-        size += hop_payload_bytes(
-            label.amount_msat - label.outbound_fee_msat, np.int64(labels[node].cltv_blocks), False
-        )
-    return size + hop_payload_bytes(labels[receiver].amount_msat, np.int64(labels[receiver].cltv_blocks), True)
-
-
-@kernel
-def _settles_first(reach: Any, labels: Any, receiver: Any, node: Any, former: Any) -> Any:
-    """Say whether `node` settles before the node `former` in the plain search, where the receiver is the first."""
-    return former != receiver and settles_before(reach, labels, node, former)
 
 
 @inlined
@@ -147,7 +93,7 @@ def relax_own(
     if distance == former_distance:
         former = edges[goal.edge].target
         if probability < goal.probability or (
-            probability == goal.probability and not _settles_first(reach, labels, query.receiver, node, former)
+            probability == goal.probability and not settles_first(reach, labels, query.receiver, node, former)
         ):
             return former_distance
     goal.probability = probability
@@ -306,7 +252,7 @@ def settle(
                     if probability < there.probability:
                         continue
                     former = edges[there.edge].target
-                    if probability == there.probability and not _settles_first(reach, labels, receiver, node, former):
+                    if probability == there.probability and not settles_first(reach, labels, receiver, node, former):
                         continue
             if at_hops >= _SURELY_FIT:
                 payload = hop_payload_bytes(amount, at_cltv, False) + onion_bytes(edges, labels, node, receiver)
@@ -394,29 +340,3 @@ def find_route(
     if not settle(view, scratch, memory, estimator, channels, query, most, horizon if exact else 0):
         return NO_ROUTE
     return write_route(view, scratch, query, routes, out)
-
-
-@inlined
-def write_route(view: Any, scratch: Any, query: Any, routes: Any, out: Any) -> Any:
-    """Follow the labels from the sender and fix the amounts from the receiver back (newRoute)."""
-    hops = 0
-    node = np.int64(query.goal)
-    while hops == 0 or node != query.receiver:
-        if hops == MAX_HOPS:
-            return TOO_MANY_HOPS
-        edge = view.edges[scratch.labels[node].edge]
-        routes.direction[out, hops] = edge.direction
-        hops += 1
-        node = np.int64(edge.target)
-        last = node == query.receiver
-        routes.cltv_blocks[out, hops - 1] = query.final_cltv if last else scratch.labels[node].cltv_blocks
-    routes.hops[out] = hops
-    amount = query.amount
-    routes.amount_msat[out, hops - 1] = amount
-    for hop in range(hops - 2, -1, -1):
-        following = view.edges[view.position[routes.direction[out, hop + 1]]]
-        edge = view.edges[view.position[routes.direction[out, hop]]]
-        fee = outbound_fee(following, amount)
-        amount += max(fee + edge_inbound_fee(edge, amount + fee), np.int64(0))
-        routes.amount_msat[out, hop] = amount
-    return FOUND

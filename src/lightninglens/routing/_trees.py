@@ -10,16 +10,8 @@ import numpy as np
 from lightninglens.core.jit import inlined, kernel
 from lightninglens.routing._bounds import INFINITY
 from lightninglens.routing._edges import bandwidth_msat
-from lightninglens.routing._search import (
-    INSUFFICIENT_BALANCE,
-    NO_ROUTE,
-    Query,
-    attempt_cost_msat,
-    find_route,
-    relax_own,
-    settle,
-    write_route,
-)
+from lightninglens.routing._labels import INSUFFICIENT_BALANCE, NO_ROUTE, Query, attempt_cost_msat, write_route
+from lightninglens.routing._search import find_route, relax_own, settle
 
 UNDECIDED = -1
 

@@ -11,8 +11,9 @@ import numpy as np
 from lightninglens.core.htlc import FailureCode, FailureDetail, HtlcEventKind, HtlcEventType, HtlcOutcome
 from lightninglens.core.jit import inlined, kernel
 from lightninglens.core.rng import Stream, standard_normal
+from lightninglens.routing._labels import FOUND, INSUFFICIENT_BALANCE
 from lightninglens.routing._results import report_result
-from lightninglens.routing._search import FOUND, INSUFFICIENT_BALANCE, find_route
+from lightninglens.routing._search import find_route
 from lightninglens.routing.state import MAX_HOPS, REPORT_PAIRS
 from lightninglens.sim._channels import add_htlc, resolve_htlc
 from lightninglens.sim._forwarding import carries_policy, choose_link, height_at, tell_senders

@@ -7,7 +7,7 @@ from tests.reference.pathfinding import payload_bytes
 
 from lightninglens.core.graph import NetworkGraph
 from lightninglens.core.htlc import HtlcOutcome
-from lightninglens.routing import NoRoute, PathFinder, Route, RouteQuery, _search
+from lightninglens.routing import NoRoute, PathFinder, Route, RouteQuery, _fees, _labels
 from lightninglens.routing.state import MAX_HOPS, Estimator
 
 pytestmark = pytest.mark.kernel
@@ -54,7 +54,7 @@ def test_onion_holds_so_many_hops(amount_msat: int, longest: int) -> None:
 def test_payload_sizes(amount: int, expiry: int) -> None:
     """As `Hop.PayloadSize` counts them."""
     for final in (False, True):
-        assert int(_search.hop_payload_bytes(amount, expiry, final)) == payload_bytes(amount, expiry, final=final)
+        assert int(_fees.hop_payload_bytes(amount, expiry, final)) == payload_bytes(amount, expiry, final=final)
 
 
 def test_no_room_for_more_hops_than_columns() -> None:
@@ -64,9 +64,9 @@ def test_no_room_for_more_hops_than_columns() -> None:
     assert isinstance(search.find(RouteQuery(sender=0, receiver=2, amount_msat=1_000)), Route)
     labels, position = search._scratch.labels, search._view.position
     labels["edge"][0], labels["edge"][1] = position[0], position[1]
-    query = _search.Query(0, 0, 2, 1_000, 0, 0, 0, -1, -1, 0.0, 0)
-    status = _search.write_route(search._view, search._scratch, query, search._routes, 0)
-    assert status == _search.TOO_MANY_HOPS
+    query = _labels.Query(0, 0, 2, 1_000, 0, 0, 0, -1, -1, 0.0, 0)
+    status = _labels.write_route(search._view, search._scratch, query, search._routes, 0)
+    assert status == _labels.TOO_MANY_HOPS
     assert search._routes.direction.shape[1] == MAX_HOPS
 
 
