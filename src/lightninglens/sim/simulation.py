@@ -113,26 +113,30 @@ class Simulation:
 
         Raises InvariantError when a millisatoshi has appeared or disappeared.
         """
-        interval_ns = self.scenario.snapshot_interval_s * NS_PER_SECOND
+        yield self._step(self._due_snapshots())
         while not self._is_over(until_ns):
-            if self._next_snapshot_ns <= self.engine.now_ns and not self._is_amid_an_instant():
-                yield self._step([self._snapshot()])
-                self._next_snapshot_ns += interval_ns or FOREVER_NS
-                continue
             self.engine.run_until(min(self._submit(), self._next_snapshot_ns, until_ns), most_events=STEP_EVENTS)
             self._check()
-            yield self._step([])
+            yield self._step(self._due_snapshots())
         if until_ns >= FOREVER_NS:
-            yield self._step([self._snapshot()])
+            yield self.last_step()
+
+    def last_step(self) -> Step:
+        """Return what is left to hand out of a run that ends here, with all channels as they stand."""
+        return self._step([self._snapshot()])
 
     def _is_over(self, until_ns: int) -> bool:
         if until_ns < FOREVER_NS:
             return self.engine.now_ns >= until_ns
         return self._arrivals.left == 0 and self.engine.next_event_ns is None
 
-    def _is_amid_an_instant(self) -> bool:
-        next_ns = self.engine.next_event_ns
-        return next_ns is not None and next_ns <= self.engine.now_ns
+    def _due_snapshots(self) -> list[Snapshot]:
+        now_ns, next_ns = self.engine.now_ns, self.engine.next_event_ns
+        is_amid_an_instant = next_ns is not None and next_ns <= now_ns
+        if self._next_snapshot_ns > now_ns or is_amid_an_instant:
+            return []
+        self._next_snapshot_ns += self.scenario.snapshot_interval_s * NS_PER_SECOND or FOREVER_NS
+        return [self._snapshot()]
 
     def _submit(self) -> int:
         """Submit the payments that come next, if any are due; return until when all are known."""
