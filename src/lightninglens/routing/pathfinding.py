@@ -123,8 +123,12 @@ class PathFinder:
         """How many nodes the last search took from its heap."""
         return int(self._scratch.counters[1])
 
-    def find(self, query: RouteQuery, *, now_ns: int = 0) -> Route | NoRoute:
+    def find(
+        self, query: RouteQuery, *, method: SearchMethod = SearchMethod.DIRECTED, now_ns: int = 0
+    ) -> Route | NoRoute:
         """Return the route that LND would try next, or why there is none.
+
+        A single search has no tree to share: any method but PLAIN is directed.
 
         Raises ValueError when the query names what is not in the graph.
         """
@@ -149,6 +153,7 @@ class PathFinder:
             now_ns,
             self._routes,
             0,
+            0 if method is SearchMethod.PLAIN else _search.HORIZON,
         )
         if status != _labels.FOUND:
             return NoRoute(outcome=_OUTCOMES[int(status)])

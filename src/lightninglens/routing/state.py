@@ -47,7 +47,7 @@ EDGE = record_type(
 """One direction as senders see it; the inbound fee is what the node it ends at asks. Widths as in BOLT 7."""
 
 PAIR = record_type([("peer", np.int32), ("first_row", np.int32), ("capacity_msat", np.int64)])
-"""The parallel channels from one node to another: where their rows begin, and the greatest capacity of any.
+"""The parallel channels from one node to another: where their rows begin, and a bound of the capacity of any.
 
 `peer` is the node at the other end than the one that the pair is listed under.
 """
@@ -222,6 +222,33 @@ def _list_pairs(
     first = np.searchsorted(owners[order], np.arange(len(leaf) + 1)).astype(np.int32)
     leaves = np.bincount(owners[leaf[peers]], minlength=len(leaf))
     return first, (first[1:] - leaves).astype(np.int32), listed
+
+
+def write_capacity(view: View, channel: int, capacity_msat: int) -> None:
+    """Change what senders take a channel's capacity to be.
+
+    The pairs keep their order. Those before a pair that grows are taken to be
+    as large: the search only asks when to stop, and looks at each channel's own
+    capacity afterwards.
+    """
+    for row in view.position[2 * channel : 2 * channel + 2]:
+        if row < 0:
+            continue
+        edge = view.edges[row]
+        edge["capacity_msat"] = capacity_msat
+        for first, pairs, owner, peer in (
+            (view.first_in, view.incoming, edge["target"], edge["source"]),
+            (view.first_out, view.outgoing, edge["source"], edge["target"]),
+        ):
+            listed = pairs[first[owner] : first[owner + 1]]
+            place = int(np.flatnonzero(listed["peer"] == peer)[0])
+            listed["capacity_msat"][: place + 1] = np.maximum(listed["capacity_msat"][: place + 1], capacity_msat)
+
+
+def incoming_edges(view: View, node: int) -> NDArray[np.void]:
+    """Return the edges that end at a node."""
+    first, end = view.incoming["first_row"][view.first_in[node : node + 2]]
+    return view.edges[first:end]
 
 
 def _count_peers(graph: NetworkGraph, known: NDArray[np.int64]) -> NDArray[np.int32]:

@@ -24,7 +24,7 @@ from lightninglens.core.graph import NetworkGraph, PolicyColumns
 from lightninglens.core.units import MSAT_PER_SAT, NS_PER_MS
 from lightninglens.routing._probability import rebuild_table
 from lightninglens.routing.pathfinding import BLOCK_PADDING, DEFAULT_CLTV_LIMIT_BLOCKS, DEFAULT_FINAL_CLTV_BLOCKS
-from lightninglens.routing.state import REPORT_PAIRS, Estimator, grow_mission_control
+from lightninglens.routing.state import REPORT_PAIRS, Estimator, grow_mission_control, write_capacity
 from lightninglens.sim import _channels, _events, _heap
 from lightninglens.sim._forwarding import BLOCK_NS
 from lightninglens.sim.reading import Gossip, channel_state
@@ -353,9 +353,7 @@ class Engine:
 
     def announce_capacity(self, channel: int) -> None:
         """Tell all senders a channel's true capacity, as after a splice."""
-        for row in self._world.gossip.position[2 * channel : 2 * channel + 2]:
-            if row >= 0:
-                self._world.gossip.edges["capacity_msat"][row] = self._world.network.capacity_msat[channel]
+        write_capacity(self._world.gossip, channel, int(self._world.network.capacity_msat[channel]))
 
     def conservation_drift_msat(self) -> int:
         """Return by how much balances plus HTLCs in flight differ from capacities: 0, or it is our bug."""
