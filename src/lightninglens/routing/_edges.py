@@ -22,15 +22,6 @@ def bandwidth_msat(channels: Any, direction: Any) -> Any:
 
 
 @kernel
-def first_of_pair(edges: Any, row: Any) -> Any:
-    """Return the first row of the parallel channels among which a row stands."""
-    source, target = edges[row].source, edges[row].target
-    while row > 0 and edges[row - 1].source == source and edges[row - 1].target == target:
-        row -= 1
-    return row
-
-
-@kernel
 def pick_own(edges: Any, channels: Any, first: Any, outgoing: Any, received: Any, next_fee: Any) -> Any:
     """Return the row of the sender's own channel with the most bandwidth, -1 when none serves (getEdgeLocal).
 

@@ -191,10 +191,10 @@ def settle(
             source = pair.peer
             pair_row += 1
             if pair.capacity_msat < least_amount:
-                if pair_row <= first_leaf[node]:
-                    pair_row = np.int64(first_leaf[node])
-                    continue
-                break
+                if pair_row > first_leaf[node]:
+                    break
+                pair_row = np.int64(first_leaf[node])
+                continue
             seen = reach[source]
             known = seen.generation == generation
             if known and seen.distance < nearest:

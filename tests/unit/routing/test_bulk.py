@@ -32,6 +32,17 @@ def test_everybody_to_one_receiver() -> None:
     assert found.probability[0] == pytest.approx(0.95)
 
 
+def test_balances_are_each_senders_own() -> None:
+    """Of ten that share a tree one has too little in all, and the hub too little in any one channel."""
+    graph = build_graph(11, [(0, node, 1_000_000) for node in range(1, 11)])
+    spendable = np.full(20, 10**9, np.int64)
+    spendable[3], spendable[0::2] = 1_000, 400_000
+    found = PathFinder(graph, spendable).find_many(RouteQueries.of(np.arange(10), np.full(10, 10), np.full(10, 10**6)))
+    assert found.from_trees == 10
+    assert found.outcome[[0, 2]].tolist() == [HtlcOutcome.NO_ROUTE, HtlcOutcome.INSUFFICIENT_BALANCE]
+    assert set(found.outcome[3:].tolist()) == {HtlcOutcome.IN_FLIGHT}
+
+
 def test_differences_are_named_by_row() -> None:
     """A dearer query differs in its row only."""
     search = finder(star(3))
