@@ -9,7 +9,7 @@ import numpy as np
 
 from lightninglens.core.jit import kernel
 from lightninglens.routing._edges import bandwidth_msat
-from lightninglens.routing.state import NEVER_NS
+from lightninglens.routing.state import BIMODAL, NEVER_NS
 
 INFINITY = np.int64(2**62)
 DIRECTED_BELOW = np.float64(2**48)
@@ -19,13 +19,25 @@ _ABOVE_ROUNDING = 1.0 + 1e-12
 
 
 @kernel
+def greatest_prior(estimator: Any) -> Any:
+    """Return a bound of the probability of any hop of another node, for a sender without memory."""
+    return 1.0 if estimator.kind == BIMODAL else np.float64(estimator.hop_probability)
+
+
+@kernel
+def greatest_own_probability(estimator: Any) -> Any:
+    """Return a bound of the probability of the sender's own hop."""
+    return 1.0 if estimator.kind == BIMODAL else np.float64(estimator.success_probability)
+
+
+@kernel
 def greatest_hop_probability(memory: Any, estimator: Any, sender: Any) -> Any:
     """Return a bound of the probability of any hop of another node, as a sender sees it."""
-    greatest: Any = np.float64(estimator.hop_probability)
+    greatest: Any = greatest_prior(estimator)
     entry = memory.first_of_sender[sender]
     while entry >= 0:
         if memory.success_time_ns[entry] != NEVER_NS:
-            greatest = max(greatest, np.float64(estimator.success_probability))
+            greatest = max(greatest, greatest_own_probability(estimator))
         entry = memory.next_of_sender[entry]
     return min(greatest * _ABOVE_ROUNDING, 1.0)
 

@@ -23,6 +23,8 @@ _FARTHEST = INFINITY - 1
 """The distance of what is too far for the integers, but has been reached."""
 
 _PPM = np.int64(1_000_000)
+_PREFERENCE_SCALE = 0.9
+"""Keeps the extremes of the time preference away from a cost of 0 and of infinity."""
 
 
 class Query(NamedTuple):
@@ -47,9 +49,11 @@ class Query(NamedTuple):
 
 
 @kernel
-def attempt_cost_msat(estimator: Any, amount: Any) -> Any:
-    """Return what an attempt that fails is taken to cost."""
-    return np.float64(np.int64(estimator.attempt_cost_msat) + amount * estimator.attempt_cost_ppm // _PPM)
+def attempt_cost(estimator: Any, amount: Any) -> Any:
+    """Return what a failed attempt counts for in msat, greater the more the sender prefers speed to cost."""
+    cost = np.float64(np.int64(estimator.attempt_cost_msat) + amount * estimator.attempt_cost_ppm // _PPM)
+    preference = estimator.time_preference * _PREFERENCE_SCALE
+    return cost * (1.0 / (0.5 - preference / 2.0) - 1.0)
 
 
 @kernel

@@ -13,11 +13,13 @@ from typing import Any
 import numpy as np
 
 from lightninglens.core.jit import inlined, kernel
+from lightninglens.routing._bimodal import bimodal_prior
 from lightninglens.routing._bounds import (
     DIRECTED_BELOW,
     INFINITY,
     fill_bounds,
     greatest_hop_probability,
+    greatest_own_probability,
     mark_peers,
     mark_peers_of_peers,
 )
@@ -34,13 +36,14 @@ from lightninglens.routing._labels import (
     INSUFFICIENT_BALANCE,
     NO_ROUTE,
     Query,
-    attempt_cost_msat,
+    attempt_cost,
     distance_of,
     onion_bytes,
     settles_first,
     write_route,
 )
 from lightninglens.routing._probability import capacity_factor, load_history, pair_probability
+from lightninglens.routing.state import BIMODAL
 
 HORIZON = 700
 """Channels of the sender's peers that are worth looking at before a search; 0 makes it the plain one."""
@@ -124,14 +127,14 @@ def settle(
     cost, cltv_limit = query.attempt_cost, query.cltv_limit
     hop_probability, least = estimator.hop_probability, estimator.min_probability
     fraction, risk = estimator.capacity_fraction, estimator.risk_factor_billionths
+    bimodal, bimodal_scale = estimator.kind == BIMODAL, estimator.bimodal_scale_msat
     size = np.int64(0)
     settled = np.int64(0)
-    own_greatest = np.float64(estimator.success_probability)
 
     bounds = scratch.bounds
     elsewhere = np.int16(2)
-    if horizon > 0:
-        fill_bounds(bounds, cost, greatest, own_greatest)
+    if horizon > 0 and greatest < 1.0:
+        fill_bounds(bounds, cost, greatest, greatest_own_probability(estimator))
         elsewhere = np.int16(mark_peers_of_peers(view, reach, sender, amount_sent, generation, horizon))
     else:
         bounds[:] = 0
@@ -234,6 +237,8 @@ def settle(
             there = labels[source]
             if there.history_generation == generation:
                 hop = pair_probability(memory, scratch, estimator, sender, source, node, amount, capacity, query.now)
+            elif bimodal:
+                hop = bimodal_prior(amount, capacity, bimodal_scale)
             else:
                 hop = hop_probability * capacity_factor(amount, capacity, fraction)
             probability = at_probability * hop
@@ -321,7 +326,7 @@ def find_route(
     if greatest < amount:
         return NO_ROUTE
     load_history(memory, scratch, sender)
-    cost = attempt_cost_msat(estimator, amount)
+    cost = attempt_cost(estimator, amount)
     query = Query(
         sender,
         sender,

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from lightninglens.core.jit import inlined, kernel
-from lightninglens.routing._bounds import INFINITY
+from lightninglens.routing._bounds import INFINITY, greatest_prior
 from lightninglens.routing._edges import bandwidth_msat
-from lightninglens.routing._labels import INSUFFICIENT_BALANCE, NO_ROUTE, Query, attempt_cost_msat, write_route
+from lightninglens.routing._labels import INSUFFICIENT_BALANCE, NO_ROUTE, Query, attempt_cost, write_route
 from lightninglens.routing._search import find_route, relax_own, settle
 
 UNDECIDED = -1
@@ -23,7 +23,7 @@ def grow(view: Any, scratch: Any, memory: Any, estimator: Any, channels: Any, qu
     `branches` gets per node the distance of the nearest node whose way leads through it.
     """
     scratch.counters[0] += 1
-    settle(view, scratch, memory, estimator, channels, query, estimator.hop_probability, 0)
+    settle(view, scratch, memory, estimator, channels, query, greatest_prior(estimator), 0)
     generation = np.int32(scratch.counters[0])
     reach, labels, edges = scratch.reach, scratch.labels, view.edges
     branches[:] = INFINITY
@@ -126,7 +126,7 @@ def find_routes(
         for place in range(first, end):
             status[order[place]] = UNDECIDED
         if end - first >= least_shared:
-            cost = attempt_cost_msat(estimator, amount)
+            cost = attempt_cost(estimator, amount)
             final_cltv, last_cltv = height + final_delta, height + cltv_limit
             query = Query(nobody, nobody, receiver, amount, fee_limit, final_cltv, last_cltv, -1, -1, cost, now)
             grow(view, scratch, memory, estimator, channels, query, branches)
