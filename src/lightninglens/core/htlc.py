@@ -26,6 +26,7 @@ class FailureCode(IntEnum):
     TEMPORARY_NODE_FAILURE = 19
     PERMANENT_CHANNEL_FAILURE = 21
     EXPIRY_TOO_FAR = 22
+    MPP_TIMEOUT = 23
 
 
 class FailureDetail(IntEnum):
@@ -37,6 +38,7 @@ class FailureDetail(IntEnum):
     HTLC_EXCEEDS_MAX = 5
     INSUFFICIENT_BALANCE = 6
     HTLC_ADD_FAILED = 8
+    MPP_INVOICE_TIMEOUT = 14
     CIRCULAR_ROUTE = 22
 
 

@@ -30,8 +30,10 @@ from lightninglens.routing.state import REPORT_PAIRS, Estimator, grow_mission_co
 from lightninglens.sim import _channels, _events, _heap
 from lightninglens.sim._forwarding import BLOCK_NS
 from lightninglens.sim.state import (
+    DEFAULT_MPP_TIMEOUT_NS,
     DEFAULT_RETRY_DELAY_NS,
     DEFAULT_TIMEOUT_NS,
+    MOST_PARTS,
     Count,
     EventKind,
     Parameters,
@@ -45,6 +47,23 @@ class PaymentKind(IntEnum):
     PAYMENT = 0
     REBALANCE = 1
 
+
+_ZERO_AT_START = (
+    "attempts",
+    "parts",
+    "parts_in_flight",
+    "sent_msat",
+    "sent_fee_msat",
+    "held_msat",
+    "fee_msat",
+    "hops",
+    "failure_code",
+    "failure_detail",
+    "outcome",
+    "failed",
+    "trying",
+)
+"""Columns of a payment's slot that an earlier payment may have left."""
 
 FOREVER_NS = 2**62
 """A time after everything: running until then leaves the clock at the last event."""
@@ -65,7 +84,12 @@ class EngineConfig:
     payment_timeout_ns: int = DEFAULT_TIMEOUT_NS
     """After this no new attempt starts (LND's default for SendPaymentV2)."""
     retry_delay_ns: int = DEFAULT_RETRY_DELAY_NS
+    """From a result, or from a part that was sent, to the next route."""
+    mpp_timeout_ns: int = DEFAULT_MPP_TIMEOUT_NS
+    """How long a receiver holds the parts of an incomplete payment."""
     estimator: Estimator = field(default_factory=Estimator)
+    bimodal: Estimator = field(default_factory=Estimator)
+    """What senders of kind LND_BIMODAL estimate with."""
 
 
 class PaymentRequests(NamedTuple):
@@ -80,6 +104,8 @@ class PaymentRequests(NamedTuple):
     tag: NDArray[np.int32]
     outgoing: NDArray[np.int32]
     last_hop: NDArray[np.int32]
+    most_parts: NDArray[np.int32] | int = 1
+    """How many parts each may have in flight at once, or one number for all: 1 is no splitting, LND's default is 16."""
 
 
 class FinishedPayments(NamedTuple):
@@ -95,6 +121,8 @@ class FinishedPayments(NamedTuple):
     end_ns: NDArray[np.int64]
     outcome: NDArray[np.int8]
     attempts: NDArray[np.int32]
+    parts: NDArray[np.int32]
+    """Parts that settled: 0 when the payment failed."""
     fee_msat: NDArray[np.int64]
     hops: NDArray[np.int32]
     failure_code: NDArray[np.int16]
@@ -142,7 +170,9 @@ class Engine:
         self.graph = graph
         self.config = config
         self._policies = graph.policies.copy()
-        self._world = make_world(graph, balance_msat, opener_side, config.estimator, _parameters(config))
+        self._world = make_world(
+            graph, balance_msat, opener_side, config.estimator, config.bimodal, _parameters(config)
+        )
         self._next_payment_id = 0
         self._payment_chunks: list[FinishedPayments] = []
         self._attempt_chunks: list[NDArray[np.void]] = []
@@ -200,7 +230,7 @@ class Engine:
         for name in PaymentRequests._fields:
             self._world.payments[name][slots] = getattr(requests, name)
         self._world.payments["payment_id"][slots] = np.arange(first, first + count)
-        for name in ("attempts", "fee_msat", "hops", "failure_code", "failure_detail", "outcome"):
+        for name in _ZERO_AT_START:
             self._world.payments[name][slots] = 0
         self._world.payments["failure_direction"][slots] = -1
         start_ns = np.ascontiguousarray(requests.start_ns)
@@ -211,8 +241,9 @@ class Engine:
     def _check(self, requests: PaymentRequests) -> None:
         if np.any(requests.start_ns < self._now_ns):
             raise InvariantError("a payment cannot start in the past")
-        nodes = self.graph.node_count
+        nodes, most_parts = self.graph.node_count, np.broadcast_to(requests.most_parts, requests.start_ns.shape)
         wrong = (requests.amount_msat < 1) | (requests.fee_limit_msat < 0)
+        wrong |= (most_parts < 1) | (most_parts > MOST_PARTS)
         for column, least in ((requests.sender, 0), (requests.receiver, 0), (requests.last_hop, -1)):
             wrong |= (column < least) | (column >= nodes)
         wrong |= (requests.outgoing < -1) | (requests.outgoing >= len(self._world.network.source))
@@ -221,7 +252,8 @@ class Engine:
             wrong[chosen] = self._world.network.source[requests.outgoing[chosen]] != requests.sender[chosen]
         if wrong.any():
             row = int(np.argmax(wrong))
-            payment = {name: int(getattr(requests, name)[row]) for name in requests._fields}
+            payment = {name: int(getattr(requests, name)[row]) for name in requests._fields if name != "most_parts"}
+            payment["most_parts"] = int(most_parts[row])
             raise InvariantError(f"payment {row} of those submitted does not fit this network: {payment}")
 
     def run_until(self, time_ns: int, *, most_events: int | None = None) -> bool:
@@ -354,7 +386,7 @@ class Engine:
         self._empty_logs()
         if self._world.counters[Count.FREE_ATTEMPTS] == 0:
             self._grow_attempts()
-        self._reserve_heap(8)
+        self._reserve_heap(_events.ROOM)
         capacity = len(self._world.memory.sender)
         if int(self._world.memory.counters[0]) + REPORT_PAIRS >= capacity:
             memory = grow_mission_control(self._world.memory, 2 * capacity)
@@ -417,6 +449,7 @@ def _parameters(config: EngineConfig) -> Parameters:
         hop_delay_sigma=config.hop_delay_sigma,
         timeout_ns=config.payment_timeout_ns,
         retry_delay_ns=config.retry_delay_ns,
+        mpp_timeout_ns=config.mpp_timeout_ns,
         final_delta_blocks=DEFAULT_FINAL_CLTV_BLOCKS + BLOCK_PADDING,
         cltv_limit_blocks=DEFAULT_CLTV_LIMIT_BLOCKS,
     )
