@@ -11,10 +11,11 @@ import heapq
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from typing import NamedTuple
 
 from lightninglens.core.channels import ChannelPolicy
-from lightninglens.core.graph import NetworkGraph
+from lightninglens.core.graph import NetworkGraph, PolicyColumns
 from lightninglens.core.htlc import (
     FailureCode as Code,
 )
@@ -30,9 +31,11 @@ from lightninglens.core.htlc import (
 from lightninglens.core.htlc import (
     HtlcOutcome as Outcome,
 )
+from lightninglens.core.units import Blocks, Msat, UnixNs
+from lightninglens.sim.routers import NoPlan, PartResult, PlannedPart, PlanRequest, Router
 from tests.reference import rng
 from tests.reference.channels import MAX_HTLCS, Channel, Htlc
-from tests.reference.mission_control import MissionControl
+from tests.reference.mission_control import AprioriConfig, MissionControl
 from tests.reference.pathfinding import (
     Graph,
     InsufficientBalance,
@@ -40,6 +43,7 @@ from tests.reference.pathfinding import (
     PathFindingConfig,
     Restrictions,
     Search,
+    UnifiedEdge,
     new_route,
     truncated,
 )
@@ -51,6 +55,7 @@ HOP_DELAY_STREAM = 10
 LINK_STREAM = 11
 LEAST_PART = 10_000_000
 PRIORITY = {"gossip": 0, "settle": 1, "fail": 2, "arrive": 3, "try": 4, "start": 5, "release": 6, "send": 7}
+BIMODAL = AprioriConfig(apriori_hop_probability=0.8, apriori_weight=0.2)
 FREE_POLICY = ChannelPolicy(
     base_fee_msat=0,  # type: ignore[arg-type]
     fee_rate_ppm=0,  # type: ignore[arg-type]
@@ -163,6 +168,7 @@ class Attempt:
     detail: int = 0
     failed_index: int = -1
     failed_direction: int = -1
+    planned: PlannedPart | None = None
 
     @property
     def amount(self) -> int:
@@ -190,6 +196,8 @@ class World:
     mpp_timeout_ns: int = 120 * 10**9
     max_htlcs: int = MAX_HTLCS
     observed: frozenset[int] = field(default_factory=frozenset)
+    bimodal: frozenset[int] = field(default_factory=frozenset)
+    routers: dict[int, Router] = field(default_factory=dict)
 
 
 class Simulator:
@@ -215,6 +223,8 @@ class Simulator:
         ]
         self.active = [True] * graph.channel_count
         self.memories: dict[int, MissionControl] = {}
+        self.results: dict[int, list[PartResult]] = {}
+        self.graph = graph
         self.payments: list[Payment] = []
         self.finished: list[Payment] = []
         self.attempts: list[AttemptRow] = []
@@ -280,7 +290,8 @@ class Simulator:
         return channel.available(direction % 2)
 
     def _memory(self, sender: int) -> MissionControl:
-        return self.memories.setdefault(sender, MissionControl(sender))
+        config = BIMODAL if sender in self.world.bimodal else None
+        return self.memories.setdefault(sender, MissionControl(sender, config))
 
     def _finish(self, payment: Payment, outcome: Outcome) -> None:
         payment.outcome, payment.end_ns, payment.fee_msat = outcome, self.now, payment.fees
@@ -294,6 +305,10 @@ class Simulator:
         payment.trying = False
         if self._timed_out(payment):
             payment.failure_reason = Outcome.TIMEOUT
+        router = self.world.routers.get(payment.request.sender)
+        if payment.failure_reason is None and router is not None:
+            self._ask(router, payment)
+            return
         if payment.failure_reason is None:
             hops = self._request_route(payment)
             if hops is not None:
@@ -308,6 +323,63 @@ class Simulator:
         self._offer(attempt, 0)
         if payment.remaining > 0:
             self._try_later(payment)
+
+    def _ask(self, router: Router, payment: Payment) -> None:
+        """Let a router plan, and send what it planned at this very moment."""
+        request = payment.request
+        plan = router.plan(
+            PlanRequest(
+                payment_id=payment.payment_id,
+                sender=request.sender,
+                receiver=request.receiver,
+                amount_msat=Msat(request.amount_msat),
+                remaining_msat=Msat(payment.remaining),
+                fee_limit_msat=Msat(request.fee_limit_msat - payment.fees),
+                most_parts=request.max_parts - len(payment.in_flight),
+                outgoing=request.outgoing_direction,
+                last_hop=request.last_hop,
+                cltv_limit_blocks=Blocks(CLTV_LIMIT),
+                final_cltv_blocks=Blocks(FINAL_DELTA),
+                results=tuple(self.results.pop(request.sender, ())),
+            ),
+            SenderView(self, request.sender),
+            self.now,
+        )
+        if isinstance(plan, NoPlan):
+            payment.failure_reason = Outcome.FAILED_ON_ROUTE if payment.attempts else Outcome.NO_ROUTE
+            self._schedule(self.now, "try", lambda: self._try(payment))
+            return
+        for part in plan:
+            payment.attempts += 1
+            attempt = Attempt(payment, payment.attempts, self.now, self._priced(part), planned=part)
+            payment.in_flight.append(attempt)
+            self._schedule(self.now, "send", partial(self._send_planned, attempt))
+        if payment.remaining > 0:
+            self._try_later(payment)
+
+    def _priced(self, part: PlannedPart) -> list[RouteHtlc]:
+        """`newRoute`, over the directions of a plan."""
+        edges = [self.view.by_direction[direction] for direction in part.directions]
+        path = [
+            UnifiedEdge(edge, edge.policy.time_lock_delta_blocks, edge.capacity_msat, uses_inbound_fee=True)
+            for edge in edges
+        ]
+        return [
+            RouteHtlc(hop.direction, hop.amount_msat, hop.expiry)
+            for hop in new_route(path, part.amount_msat, self._height + FINAL_DELTA)
+        ]
+
+    def _send_planned(self, attempt: Attempt) -> None:
+        first = attempt.hops[0]
+        if self._bandwidth(first.direction) >= first.amount_msat:
+            self._offer(attempt, 0)
+            return
+        active = self.active[first.direction // 2]
+        attempt.code = Code.TEMPORARY_CHANNEL_FAILURE
+        attempt.detail = int(Detail.INSUFFICIENT_BALANCE if active else Detail.LINK_NOT_ELIGIBLE)
+        attempt.failed_index, attempt.failed_direction = 0, first.direction
+        self._report(attempt, 0, attempt.payment.request.sender, Kind.LINK_FAIL, Type.SEND)
+        self._returned(attempt, settled=False)
 
     def _try_later(self, payment: Payment) -> None:
         if not payment.trying:
@@ -423,6 +495,10 @@ class Simulator:
         if number > 0:
             self._go_back(attempt, number - 1, settled=settled)
             return
+        self._returned(attempt, settled=settled)
+
+    def _returned(self, attempt: Attempt, *, settled: bool) -> None:
+        """`handleAttemptResult`."""
         self._close(attempt)
         payment = attempt.payment
         payment.in_flight.remove(attempt)
@@ -463,11 +539,27 @@ class Simulator:
             Code.INCORRECT_CLTV_EXPIRY,
             Code.TEMPORARY_CHANNEL_FAILURE,
         )
-        if with_update and attempt.detail != Detail.CIRCULAR_ROUTE:
+        if with_update and attempt.detail != Detail.CIRCULAR_ROUTE and attempt.failed_index > 0:
             self._tell(attempt.failed_direction)
+        if attempt.planned is not None:
+            self._tell_router(attempt, attempt.planned)
+            return
         nodes = [payment.request.sender, *(self.target[hop.direction] for hop in attempt.hops)]
         amounts = [hop.amount_msat for hop in attempt.hops]
         self._memory(payment.request.sender).report(nodes, amounts, attempt.code, attempt.failed_index, self.now)
+
+    def _tell_router(self, attempt: Attempt, part: PlannedPart) -> None:
+        payment, index = attempt.payment, attempt.failed_index
+        self.results.setdefault(payment.request.sender, []).append(
+            PartResult(
+                payment_id=payment.payment_id,
+                part=part,
+                sent_msat=tuple(Msat(hop.amount_msat) for hop in attempt.hops),
+                ended_ns=UnixNs(self.now),
+                code=attempt.code,
+                failed_hop=index if 0 <= index < len(attempt.hops) else None,
+            )
+        )
 
     def _choose_link(self, attempt: Attempt, number: int) -> tuple[int, Code, Detail]:
         arriving, leaving = attempt.hops[number - 1], attempt.hops[number]
@@ -552,3 +644,27 @@ class Simulator:
                 outgoing_timelock_blocks=leaving.expiry if leaving else 0,
             )
         )
+
+
+class SenderView:
+    """What a router may look at: a `NetworkView`."""
+
+    def __init__(self, simulator: Simulator, sender: int) -> None:
+        self.graph = simulator.graph
+        self.block_height = simulator._height
+        self._simulator = simulator
+        self._sender = sender
+
+    @cached_property
+    def policies(self) -> PolicyColumns:
+        """What gossip has brought."""
+        columns = PolicyColumns.unknown(2 * self.graph.channel_count)
+        for direction, edge in self._simulator.view.by_direction.items():
+            columns.put(direction, edge.policy)
+        return columns
+
+    @cached_property
+    def spendable_msat(self) -> dict[int, int]:
+        """What the sender's own channels can carry."""
+        own = [direction for direction, node in enumerate(self._simulator.source) if node == self._sender]
+        return {direction: self._simulator._bandwidth(direction) for direction in own}

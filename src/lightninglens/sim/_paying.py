@@ -203,7 +203,7 @@ def close_part(world: Any, slot: Any, now: Any, settled: Any) -> None:
     _learn(world, slot, now)
     world.free_attempts[world.counters[_FREE_ATTEMPTS]] = slot
     world.counters[_FREE_ATTEMPTS] += 1
-    outcome = np.int64(payment.failed)
+    outcome: Any = np.int64(payment.failed)
     if settled:
         payment.parts += 1
         outcome = _SUCCEEDED

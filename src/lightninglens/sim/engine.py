@@ -22,6 +22,7 @@ from lightninglens.core.channels import (
 )
 from lightninglens.core.errors import InvariantError
 from lightninglens.core.graph import NetworkGraph
+from lightninglens.core.htlc import HtlcOutcome
 from lightninglens.core.ids import NodeId
 from lightninglens.core.units import MSAT_PER_SAT, NS_PER_MS, Msat, Sat
 from lightninglens.routing._probability import rebuild_table
@@ -29,6 +30,9 @@ from lightninglens.routing.pathfinding import BLOCK_PADDING, DEFAULT_CLTV_LIMIT_
 from lightninglens.routing.state import REPORT_PAIRS, Estimator, grow_mission_control
 from lightninglens.sim import _channels, _events, _heap
 from lightninglens.sim._forwarding import BLOCK_NS
+from lightninglens.sim._paying import register_part
+from lightninglens.sim._plugged import PluggedRouters
+from lightninglens.sim.routers import NoPlan, PricedPart, Router
 from lightninglens.sim.state import (
     DEFAULT_MPP_TIMEOUT_NS,
     DEFAULT_RETRY_DELAY_NS,
@@ -37,6 +41,7 @@ from lightninglens.sim.state import (
     Count,
     EventKind,
     Parameters,
+    SenderKind,
     make_world,
 )
 
@@ -173,6 +178,9 @@ class Engine:
         self._world = make_world(
             graph, balance_msat, opener_side, config.estimator, config.bimodal, _parameters(config)
         )
+        self._plugged = PluggedRouters(graph)
+        self._collected = 0
+        """Rows of the attempt log that the routers' results have been taken from."""
         self._next_payment_id = 0
         self._payment_chunks: list[FinishedPayments] = []
         self._attempt_chunks: list[NDArray[np.void]] = []
@@ -214,6 +222,20 @@ class Engine:
     def observe(self, nodes: NDArray[np.int32] | list[int]) -> None:
         """Let the HTLC events of these nodes come out with the harvest."""
         self._world.network.observed[np.asarray(nodes, np.int64)] = True
+
+    def set_senders(self, nodes: NDArray[np.int32] | list[int], kind: SenderKind) -> None:
+        """Let these nodes search their routes with one or the other of LND's estimators.
+
+        Raises InvariantError for PLUGGED: a router comes by `plug`.
+        """
+        if kind is SenderKind.PLUGGED:
+            raise InvariantError("a node becomes PLUGGED by `plug`, which takes its router")
+        self._world.sender_kind[np.asarray(nodes, np.int64)] = kind
+
+    def plug(self, nodes: NDArray[np.int32] | list[int], router: Router) -> None:
+        """Let a router plan what these nodes pay from now on."""
+        self._plugged.plug([int(node) for node in nodes], router)
+        self._world.sender_kind[np.asarray(nodes, np.int64)] = SenderKind.PLUGGED
 
     def submit(self, requests: PaymentRequests) -> int:
         """Schedule payments and return the id of the first; the rest follow it.
@@ -257,7 +279,11 @@ class Engine:
             raise InvariantError(f"payment {row} of those submitted does not fit this network: {payment}")
 
     def run_until(self, time_ns: int, *, most_events: int | None = None) -> bool:
-        """Process what happens up to and including `time_ns`; return False if `most_events` stopped it first."""
+        """Process what happens up to and including `time_ns`; return False if `most_events` stopped it first.
+
+        Raises DataError when a plugged router plans what cannot be sent; the payment is as before, and asked for
+        again when the run goes on.
+        """
         left = 2**62 if most_events is None else most_events
         while True:
             before = self.events
@@ -265,6 +291,9 @@ class Engine:
             left -= self.events - before
             if status == _events.NEEDS_ROOM:
                 self._make_room()
+                continue
+            if status == _events.NEEDS_ROUTER:
+                self._ask_router()
                 continue
             finished = bool(status == _events.FINISHED)
             drained = self.next_event_ns is None and time_ns >= FOREVER_NS
@@ -302,9 +331,7 @@ class Engine:
         self._policies.put(direction, policy)
         for name in self._world.enforced._fields:
             getattr(self._world.enforced, name)[direction] = getattr(self._policies, name)[direction]
-        self._reserve_heap(1)
-        heap, counters = self._world.heap, self._world.counters
-        _heap.schedule(heap, counters, self._now_ns + spread_ns, int(EventKind.GOSSIP), direction, 0)
+        self._schedule(self._now_ns + spread_ns, EventKind.GOSSIP, direction)
 
     def set_active(self, channel: int, *, active: bool) -> None:
         """Take a channel down or bring it up: new HTLCs only, those in flight still resolve."""
@@ -382,6 +409,53 @@ class Engine:
             remote_policy=self.policy(other),
         )
 
+    def _ask_router(self) -> None:
+        """Let the router of a payment's sender plan its next parts, and schedule them."""
+        row, now_ns = int(self._world.counters[Count.ASKED]), int(self._world.counters[Count.NOW_NS])
+        self._collect_results()
+        try:
+            plan = self._plugged.ask(self._world, row, now_ns)
+        except BaseException:
+            self._schedule(now_ns, EventKind.TRY, row)
+            raise
+        payment = self._world.payments[row]
+        if isinstance(plan, NoPlan):
+            tried = payment["attempts"] > 0
+            payment["failed"] = HtlcOutcome.FAILED_ON_ROUTE if tried else HtlcOutcome.NO_ROUTE
+            self._schedule(now_ns, EventKind.TRY, row)
+            return
+        for part in plan:
+            self._send(row, part, now_ns)
+        if payment["sent_msat"] < payment["amount_msat"]:
+            payment["trying"] = 1
+            self._schedule(now_ns + self._world.parameters.retry_delay_ns, EventKind.TRY, row)
+
+    def _send(self, row: int, part: PricedPart, now_ns: int) -> None:
+        """Write a planned part into a free slot and schedule its departure."""
+        if self._world.counters[Count.FREE_ATTEMPTS] == 0:
+            self._grow_attempts()
+        world, hops = self._world, len(part.amounts_msat)
+        world.counters[Count.FREE_ATTEMPTS] -= 1
+        slot = int(world.free_attempts[world.counters[Count.FREE_ATTEMPTS]])
+        world.routes.hops[slot] = hops
+        world.routes.direction[slot, :hops] = part.part.directions
+        world.routes.amount_msat[slot, :hops] = part.amounts_msat
+        world.routes.cltv_blocks[slot, :hops] = part.expiry_heights
+        register_part(world.payments, world.attempts, world.routes, row, slot, part.amounts_msat[-1], now_ns)
+        payment = world.payments[row]
+        self._plugged.remember(int(payment["payment_id"]), int(payment["attempts"]), int(payment["sender"]), part)
+        self._schedule(now_ns, EventKind.SEND, slot)
+
+    def _schedule(self, time_ns: int, kind: EventKind, slot: int) -> None:
+        self._reserve_heap(1)
+        _heap.schedule(self._world.heap, self._world.counters, time_ns, int(kind), slot, 0)
+
+    def _collect_results(self) -> None:
+        """Take what came back of the routers' parts from the attempt log."""
+        end = int(self._world.counters[Count.ATTEMPT_LOG])
+        self._plugged.collect(self._world.attempt_log[self._collected : end])
+        self._collected = end
+
     def _make_room(self) -> None:
         self._empty_logs()
         if self._world.counters[Count.FREE_ATTEMPTS] == 0:
@@ -395,6 +469,8 @@ class Engine:
             self._world = self._world._replace(memory=memory, scratch=scratch)
 
     def _empty_logs(self) -> None:
+        self._collect_results()
+        self._collected = 0
         world, counters = self._world, self._world.counters
         finished = world.finished[: counters[Count.FINISHED]]
         self._payment_chunks.append(

@@ -364,7 +364,7 @@ def make_world(
 def _typed(estimator: Estimator) -> Estimator:
     """Return the same numbers in the types of the defaults: a kernel picks one of two, so they must be of one type."""
     defaults = Estimator()
-    return Estimator(*(type(default)(value) for default, value in zip(defaults, estimator, strict=True)))
+    return Estimator._make(type(default)(value) for default, value in zip(defaults, estimator, strict=True))
 
 
 DEFAULT_TIMEOUT_NS = 60 * NS_PER_SECOND
