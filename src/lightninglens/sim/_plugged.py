@@ -1,6 +1,7 @@
 """The routers that are plugged into an engine: asks them, checks what they plan, remembers what came back."""
 
 from collections.abc import Iterable
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -79,6 +80,10 @@ class PluggedRouters:
     def plug(self, nodes: Iterable[int], router: Router) -> None:
         """Let a router plan for these nodes."""
         self._routers.update((node, router) for node in nodes)
+
+    def copy(self) -> "PluggedRouters":
+        """Return the same, with copies of the routers and of what they remember."""
+        return deepcopy(self, {id(self._graph): self._graph})
 
     def collect(self, rows: NDArray[np.void]) -> None:
         """Take in attempts that ended, rows of ATTEMPT_ROW, for the senders whose parts they are."""
