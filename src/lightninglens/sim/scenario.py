@@ -8,6 +8,7 @@ from lightninglens.core.checks import require_ranges
 from lightninglens.core.records import STRICT
 from lightninglens.sim.balances import BalanceModel
 from lightninglens.sim.demand.model import DemandModel, UniformDemand
+from lightninglens.sim.state import MOST_PARTS
 
 SCENARIO_FORMAT = "lightninglens/scenario/1"
 
@@ -49,6 +50,10 @@ class WorldSettings:
     hop_delay_median_ms: float = 250.0
     hop_delay_sigma: float = 0.5
     payment_timeout_s: int = 60
+    most_parts: int = 16
+    """How many parts a payment may have in flight at once, LND's default; 1: nobody splits."""
+    mpp_timeout_s: int = 120
+    """How long a receiver holds the parts of an incomplete payment."""
     start_height: int = 800_000
     start_unix_s: int = WORLD_START_S
 
@@ -60,6 +65,8 @@ class WorldSettings:
             hop_delay_median_ms=(0.001, 1e7),
             hop_delay_sigma=(0, 5),
             payment_timeout_s=(0, 1_000_000),
+            most_parts=(1, MOST_PARTS),
+            mpp_timeout_s=(0, 1_000_000),
             start_height=(0, 16_000_000),
             start_unix_s=(0, 4_000_000_000),
         )
