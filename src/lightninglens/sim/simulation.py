@@ -145,7 +145,7 @@ class Simulation:
             first_id = self._arrivals.drawn
             self._arrivals, requests = self._arrivals.next(self.scenario, self.graph)
             if not len(requests.most_parts):
-                most_parts = np.full(len(requests.start_ns), self.scenario.world.most_parts, np.int32)
+                most_parts = np.full(len(requests.start_ns), self.scenario.most_parts, np.int32)
                 requests = requests._replace(most_parts=most_parts)
             self.engine.submit(requests, first_id=first_id)
         return self._arrivals.drawn_until_ns - 1 if self._arrivals.left else FOREVER_NS

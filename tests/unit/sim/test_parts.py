@@ -8,6 +8,7 @@ from tests.reference.networks import Channel, build_graph, plain_policy
 
 from lightninglens.core.htlc import FailureCode, FailureDetail, HtlcEventKind, HtlcEventType, HtlcOutcome
 from lightninglens.sim.engine import FOREVER_NS, Engine, EngineConfig, Harvest, PaymentRequests
+from lightninglens.sim.scenario import GraphKind, GraphSource, Scenario, WorldSettings
 from lightninglens.sim.state import LEAST_PART_MSAT, MOST_PARTS
 
 pytestmark = pytest.mark.kernel
@@ -176,3 +177,17 @@ def test_a_number_of_parts_that_cannot_be(most_parts: int) -> None:
     with pytest.raises(Exception, match="does not fit this network"):
         pay(engine, 1_000, most_parts=most_parts)
     assert engine.next_event_ns is None
+
+
+def test_a_scenario_says_how_many() -> None:
+    """LND's default on any network but the lab, whose payments take one route; or what is asked for."""
+
+    def scenario(kind: GraphKind, most_parts: int | None = None) -> Scenario:
+        world = WorldSettings(most_parts=most_parts)
+        return Scenario(name="one", seed=1, graph=GraphSource(kind=kind, nodes=10), payments=1, world=world)
+
+    assert scenario(GraphKind.SYNTHETIC).most_parts == 16
+    assert scenario(GraphKind.LAB).most_parts == scenario(GraphKind.LAB_DRAWN).most_parts == 1
+    assert scenario(GraphKind.LAB, 5).most_parts == 5
+    with pytest.raises(ValueError, match="most_parts"):
+        scenario(GraphKind.LAB, MOST_PARTS + 1)
