@@ -269,3 +269,18 @@ def test_senders_by_node() -> None:
     pay(engine)
     engine.run_until(FOREVER_NS)
     assert engine.harvest().payments.outcome.tolist() == [HtlcOutcome.NO_ROUTE, HtlcOutcome.SUCCEEDED]
+
+
+def test_a_router_that_comes_while_a_part_is_under_way() -> None:
+    """What LND's search had sent is no part of the router's, which plans the next try."""
+    router = Scripted((part(*BY_B),), NoPlan(), NoPlan())
+    engine = engine_with(router, (1.0, 0.0, 1.0, 0.0))
+    engine.set_senders([A], SenderKind.LND)
+    pay(engine, most_parts=1)
+    engine.run_until(100_000_000)
+    engine.plug([A], router)
+    pay(engine)
+    engine.run_until(FOREVER_NS)
+    assert [request.payment_id for request, _ in router.asked] == [1, 0, 1]
+    results = [result for request, _ in router.asked for result in request.results]
+    assert [(result.payment_id, result.failed_hop) for result in results] == [(1, 1)]
