@@ -10,7 +10,6 @@ from tests.reference.engine import AttemptRow, HtlcRow, Request, Simulator, Worl
 from tests.support.routers import CheapestRouter
 
 from lightninglens.core.graph import NetworkGraph
-from lightninglens.routing.state import Estimator
 from lightninglens.sim.balances import BalanceModel, draw_openers, initial_balances
 from lightninglens.sim.engine import Engine, EngineConfig, Harvest, PaymentRequests
 from lightninglens.sim.state import SenderKind
@@ -89,7 +88,6 @@ class Pair:
             payment_timeout_ns=world.timeout_ns,
             mpp_timeout_ns=world.mpp_timeout_ns,
             retry_delay_ns=world.retry_delay_ns,
-            bimodal=Estimator(hop_probability=0.8, apriori_weight=0.2),
         )
         self.engine = Engine(graph, balance_msat=balances, opener_side=openers, config=config)
         own = self.engine._world.own._replace(max_htlcs=world.max_htlcs)

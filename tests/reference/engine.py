@@ -34,8 +34,9 @@ from lightninglens.core.htlc import (
 from lightninglens.core.units import Blocks, Msat, UnixNs
 from lightninglens.sim.routers import NoPlan, PartResult, PlannedPart, PlanRequest, Router
 from tests.reference import rng
+from tests.reference.bimodal import BimodalConfig
 from tests.reference.channels import MAX_HTLCS, Channel, Htlc
-from tests.reference.mission_control import AprioriConfig, MissionControl
+from tests.reference.mission_control import MissionControl
 from tests.reference.pathfinding import (
     Graph,
     InsufficientBalance,
@@ -55,7 +56,6 @@ HOP_DELAY_STREAM = 10
 LINK_STREAM = 11
 LEAST_PART = 10_000_000
 PRIORITY = {"gossip": 0, "settle": 1, "fail": 2, "arrive": 3, "try": 4, "start": 5, "release": 6, "send": 7}
-BIMODAL = AprioriConfig(apriori_hop_probability=0.8, apriori_weight=0.2)
 FREE_POLICY = ChannelPolicy(
     base_fee_msat=0,  # type: ignore[arg-type]
     fee_rate_ppm=0,  # type: ignore[arg-type]
@@ -290,7 +290,7 @@ class Simulator:
         return channel.available(direction % 2)
 
     def _memory(self, sender: int) -> MissionControl:
-        config = BIMODAL if sender in self.world.bimodal else None
+        config = BimodalConfig() if sender in self.world.bimodal else None
         return self.memories.setdefault(sender, MissionControl(sender, config))
 
     def _finish(self, payment: Payment, outcome: Outcome) -> None:
@@ -410,6 +410,7 @@ class Simulator:
 
     def _search(self, payment: Payment, amount: int) -> Search:
         request, memory = payment.request, self._memory(payment.request.sender)
+        outgoing = request.outgoing_direction
         return Search(
             self.view,
             PathFindingConfig(),
@@ -419,7 +420,7 @@ class Simulator:
                 ),
                 fee_limit=request.fee_limit_msat - payment.fees,
                 cltv_limit=CLTV_LIMIT,
-                outgoing_direction=request.outgoing_direction,
+                outgoing_directions=None if outgoing is None else frozenset({outgoing}),
                 last_hop=request.last_hop,
             ),
             self._bandwidth,

@@ -45,6 +45,7 @@ class Stream(IntEnum):
     ROLE = 15
     MODEL = 16
     RETURN = 17
+    SCRAMBLE = 40
 
 
 @kernel

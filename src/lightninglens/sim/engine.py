@@ -25,7 +25,7 @@ from lightninglens.core.htlc import HtlcOutcome
 from lightninglens.core.units import MSAT_PER_SAT, NS_PER_MS
 from lightninglens.routing._probability import rebuild_table
 from lightninglens.routing.pathfinding import BLOCK_PADDING, DEFAULT_CLTV_LIMIT_BLOCKS, DEFAULT_FINAL_CLTV_BLOCKS
-from lightninglens.routing.state import REPORT_PAIRS, Estimator, grow_mission_control
+from lightninglens.routing.state import BIMODAL, REPORT_PAIRS, Estimator, grow_mission_control
 from lightninglens.sim import _channels, _events, _heap
 from lightninglens.sim._forwarding import BLOCK_NS
 from lightninglens.sim._paying import register_part
@@ -94,7 +94,7 @@ class EngineConfig:
     mpp_timeout_ns: int = DEFAULT_MPP_TIMEOUT_NS
     """How long a receiver holds the parts of an incomplete payment."""
     estimator: Estimator = field(default_factory=Estimator)
-    bimodal: Estimator = field(default_factory=Estimator)
+    bimodal: Estimator = field(default_factory=lambda: Estimator(kind=BIMODAL))
     """What senders of kind LND_BIMODAL estimate with."""
 
 
@@ -414,6 +414,19 @@ class Engine:
         network.capacity_msat[channel] += amount_msat
         network.node_msat[network.source[direction]] += amount_msat
         _channels.refresh(network, self._world.own, self.config.commit_feerate_sat_per_kw, channel)
+
+    def move_liquidity(self, direction: int, amount_msat: int) -> None:
+        """Give some of a side's balance to the other side: a counterfactual, which the network is not told.
+
+        Raises InvariantError when there is not as much.
+        """
+        network = self._world.network
+        if not 0 <= amount_msat <= network.balance_msat[direction]:
+            raise InvariantError(f"{amount_msat} msat cannot be moved out of {network.balance_msat[direction]} msat")
+        for side, change_msat in ((direction, -amount_msat), (direction ^ 1, amount_msat)):
+            network.balance_msat[side] += change_msat
+            network.node_msat[network.source[side]] += change_msat
+        _channels.refresh(network, self._world.own, self.config.commit_feerate_sat_per_kw, direction // 2)
 
     def announce_capacity(self, channel: int) -> None:
         """Tell all senders a channel's true capacity, as after a splice."""

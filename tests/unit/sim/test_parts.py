@@ -157,7 +157,7 @@ def test_a_payment_that_waits_longer_than_the_receiver() -> None:
     harvest = engine.harvest()
     codes = harvest.attempts["code"].tolist()
     assert codes.count(FailureCode.MPP_TIMEOUT) > 1
-    assert outcome(harvest)[0] is HtlcOutcome.FAILED_ON_ROUTE
+    assert outcome(harvest)[0] is HtlcOutcome.TIMEOUT
     assert engine.conservation_drift_msat() == 0
 
 
