@@ -36,6 +36,7 @@ from lightninglens.sim.routers import NoPlan, PartResult, PlannedPart, PlanReque
 from tests.reference import rng
 from tests.reference.bimodal import BimodalConfig
 from tests.reference.channels import MAX_HTLCS, Channel, Htlc
+from tests.reference.gossip import Hearsay
 from tests.reference.mission_control import MissionControl
 from tests.reference.pathfinding import (
     Graph,
@@ -194,6 +195,8 @@ class World:
     timeout_ns: int = 60 * 10**9
     retry_delay_ns: int = 5 * 10**6
     mpp_timeout_ns: int = 120 * 10**9
+    gossip_median_ns: float = 0.0
+    gossip_sigma: float = 0.5
     max_htlcs: int = MAX_HTLCS
     observed: frozenset[int] = field(default_factory=frozenset)
     bimodal: frozenset[int] = field(default_factory=frozenset)
@@ -222,6 +225,8 @@ class Simulator:
             for row, capacity_sat in enumerate(graph.capacity_sat)
         ]
         self.active = [True] * graph.channel_count
+        self.at_first = dict(self.enforced)
+        self.hearsay = Hearsay(world.seed, world.gossip_median_ns, world.gossip_sigma, self.source)
         self.memories: dict[int, MissionControl] = {}
         self.results: dict[int, list[PartResult]] = {}
         self.graph = graph
@@ -244,7 +249,10 @@ class Simulator:
     def set_policy(self, direction: int, policy: ChannelPolicy, spread_ns: int) -> None:
         """Enforce a policy now; senders hear of the one in force when the news arrives."""
         self.enforced[direction] = policy
-        self._schedule(self.now + spread_ns, "gossip", lambda: self._tell(direction))
+        if self.world.gossip_median_ns:
+            self.hearsay.announce(direction, policy, self.now + spread_ns, self.now)
+            return
+        self._schedule(self.now + spread_ns, "gossip", lambda: self._write(direction, self.enforced[direction]))
 
     def run_until(self, time_ns: int) -> None:
         """Let everything happen that is due by then."""
@@ -269,8 +277,13 @@ class Simulator:
     def _height(self) -> int:
         return self.world.start_height + (self.now - self.world.start_ns) // BLOCK_NS
 
-    def _tell(self, direction: int) -> None:
-        policy = self.enforced[direction]
+    def _look_as(self, sender: int) -> Graph:
+        """Return the network as a sender knows it now."""
+        for direction in self.hearsay.updates:
+            self._write(direction, self.hearsay.known(sender, direction, self.now, self.at_first[direction]))
+        return self.view
+
+    def _write(self, direction: int, policy: ChannelPolicy) -> None:
         edge, reverse = self.view.by_direction.get(direction), self.view.by_direction.get(direction ^ 1)
         if edge is not None:
             self.view.replace(replace(edge, policy=policy))
@@ -359,7 +372,7 @@ class Simulator:
 
     def _priced(self, part: PlannedPart) -> list[RouteHtlc]:
         """`newRoute`, over the directions of a plan."""
-        edges = [self.view.by_direction[direction] for direction in part.directions]
+        edges = [self.view.by_direction[direction] for direction in part.directions]  # as the router saw them
         path = [
             UnifiedEdge(edge, edge.policy.time_lock_delta_blocks, edge.capacity_msat, uses_inbound_fee=True)
             for edge in edges
@@ -412,7 +425,7 @@ class Simulator:
         request, memory = payment.request, self._memory(payment.request.sender)
         outgoing = request.outgoing_direction
         return Search(
-            self.view,
+            self._look_as(request.sender),
             PathFindingConfig(),
             Restrictions(
                 probability=lambda low, high, amount, capacity: memory.probability(
@@ -541,13 +554,20 @@ class Simulator:
             Code.TEMPORARY_CHANNEL_FAILURE,
         )
         if with_update and attempt.detail != Detail.CIRCULAR_ROUTE and attempt.failed_index > 0:
-            self._tell(attempt.failed_direction)
+            self._tell(payment.request.sender, attempt.failed_direction)
         if attempt.planned is not None:
             self._tell_router(attempt, attempt.planned)
             return
         nodes = [payment.request.sender, *(self.target[hop.direction] for hop in attempt.hops)]
         amounts = [hop.amount_msat for hop in attempt.hops]
         self._memory(payment.request.sender).report(nodes, amounts, attempt.code, attempt.failed_index, self.now)
+
+    def _tell(self, sender: int, direction: int) -> None:
+        """`applyChannelUpdate`: the sender's own graph; where gossip takes no time, everybody's."""
+        if self.world.gossip_median_ns:
+            self.hearsay.tell(sender, direction)
+        else:
+            self._write(direction, self.enforced[direction])
 
     def _tell_router(self, attempt: Attempt, part: PlannedPart) -> None:
         payment, index = attempt.payment, attempt.failed_index
@@ -660,7 +680,7 @@ class SenderView:
     def policies(self) -> PolicyColumns:
         """What gossip has brought."""
         columns = PolicyColumns.unknown(2 * self.graph.channel_count)
-        for direction, edge in self._simulator.view.by_direction.items():
+        for direction, edge in self._simulator._look_as(self._sender).by_direction.items():
             columns.put(direction, edge.policy)
         return columns
 

@@ -9,11 +9,12 @@ import numpy as np
 
 from lightninglens.core.jit import inlined, kernel
 from lightninglens.routing.state import MAX_HOPS, REPORT_PAIRS
-from lightninglens.sim._forwarding import tell_senders
+from lightninglens.sim._gossip import forget_old, write_policy
 from lightninglens.sim._heap import take
 from lightninglens.sim._htlcs import come_back, forward
 from lightninglens.sim._paying import begin_payment, close_part, continue_payment, send_planned
 from lightninglens.sim._receiving import receive_part, release_part
+from lightninglens.sim.gossip import FREE_VERSIONS, TOLD
 from lightninglens.sim.state import MOST_PARTS, Count, EventKind
 
 FINISHED = 0
@@ -23,6 +24,9 @@ NEEDS_ROUTER = 3
 
 ROOM = MOST_PARTS + 4
 """The most events and log rows that one event can bring; this much must be free before it."""
+
+NEWS_ROOM = 4
+"""Versions of policies that one event can bring, with what was known before."""
 
 _HEAP = int(Count.HEAP)
 _FREE_ATTEMPTS = int(Count.FREE_ATTEMPTS)
@@ -44,7 +48,7 @@ _SEND = int(EventKind.SEND)
 
 @inlined
 def _has_room(world: Any) -> Any:
-    counters, memory = world.counters, world.memory
+    counters, memory, news = world.counters, world.memory, world.news
     return (
         counters[_HEAP] + ROOM < world.heap.shape[0]
         and counters[_FREE_ATTEMPTS] > 0
@@ -53,7 +57,19 @@ def _has_room(world: Any) -> Any:
         and counters[_ROUTE_LOG] + MAX_HOPS < world.route_log.shape[0]
         and counters[_HTLC_LOG] + ROOM < world.htlc_log.shape[0]
         and memory.counters[0] + REPORT_PAIRS < memory.sender.shape[0]
+        and news.counters[FREE_VERSIONS] >= NEWS_ROOM
+        and 2 * (news.counters[TOLD] + 1) < news.told_key.shape[0]
     )
+
+
+@inlined
+def _spread(world: Any, direction: Any, now: Any) -> None:
+    """Everybody has heard what a direction announced, so long ago as news take to spread."""
+    parameters = world.parameters
+    if parameters.gossip_delay_median_ns > 0.0:
+        forget_old(world.news, world.gossip, direction, now - parameters.gossip_spread_ns)
+    else:
+        write_policy(world.gossip, world.enforced, direction, direction)
 
 
 @kernel
@@ -93,7 +109,7 @@ def run(world: Any, until_ns: Any, most_events: Any) -> Any:
         elif kind == _RELEASE:
             release_part(world, slot, now)
         elif kind == _GOSSIP:
-            tell_senders(world.gossip, world.enforced, slot)
+            _spread(world, np.int64(slot), now)
         else:
             if kind == _START:
                 begin_payment(world, slot)

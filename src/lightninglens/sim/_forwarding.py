@@ -138,22 +138,3 @@ def carries_policy(code: Any, detail: Any) -> Any:
     if code == _TEMPORARY_CHANNEL:
         return detail != _CIRCULAR
     return code == _FEE_INSUFFICIENT or code == _BELOW_MINIMUM or code == _INCORRECT_CLTV or code == _EXPIRY_TOO_SOON
-
-
-@kernel
-def tell_senders(view: Any, enforced: Any, direction: Any) -> None:
-    """Bring a direction's policy as enforced now into the senders' view."""
-    reverse = view.position[direction ^ 1]
-    if reverse >= 0:
-        edge = view.edges[reverse]
-        edge.inbound_base_fee_msat = np.int32(enforced.inbound_base_fee_msat[direction])
-        edge.inbound_fee_rate_ppm = np.int32(enforced.inbound_fee_rate_ppm[direction])
-    row = view.position[direction]
-    if row >= 0:
-        edge = view.edges[row]
-        edge.base_fee_msat = enforced.base_fee_msat[direction]
-        edge.fee_rate_ppm = enforced.fee_rate_ppm[direction]
-        edge.time_lock_delta_blocks = np.uint16(enforced.time_lock_delta_blocks[direction])
-        edge.min_htlc_msat = enforced.min_htlc_msat[direction]
-        edge.max_htlc_msat = enforced.max_htlc_msat[direction]
-        edge.disabled = np.uint8(enforced.disabled[direction])

@@ -19,7 +19,8 @@ from lightninglens.routing._edges import bandwidth_msat
 from lightninglens.routing._labels import FOUND, INSUFFICIENT_BALANCE, NO_ROUTE
 from lightninglens.routing._results import report_result
 from lightninglens.routing._search import find_route
-from lightninglens.sim._forwarding import carries_policy, height_at, tell_senders
+from lightninglens.sim._forwarding import carries_policy, height_at
+from lightninglens.sim._gossip import show_common, show_known, tell, write_policy
 from lightninglens.sim._heap import schedule
 from lightninglens.sim._htlcs import offer
 from lightninglens.sim._logs import log_attempt, log_htlc
@@ -100,6 +101,7 @@ def _send_next_part(world: Any, row: Any, now: Any) -> None:
     estimator = world.bimodal if world.sender_kind[payment.sender] == _LND_BIMODAL else world.estimator
     slot = world.free_attempts[world.counters[_FREE_ATTEMPTS] - 1]
     amount = payment.amount_msat - payment.sent_msat
+    show_known(world.news, world.gossip, world.network.source, parameters, np.int64(payment.sender), now)
     while True:
         status = find_route(
             world.gossip,
@@ -123,6 +125,7 @@ def _send_next_part(world: Any, row: Any, now: Any) -> None:
         if status != NO_ROUTE or payment.parts_in_flight + 1 >= payment.most_parts or amount // 2 < LEAST_PART_MSAT:
             break
         amount //= 2
+    show_common(world.news, world.gossip)
     if status != FOUND:
         payment.failed = _NO_ROUTE
         if status == INSUFFICIENT_BALANCE:
@@ -222,14 +225,21 @@ def close_part(world: Any, slot: Any, now: Any, settled: Any) -> None:
 
 @inlined
 def _learn(world: Any, slot: Any, now: Any) -> None:
-    """Tell the sender's memory how an attempt ended, and all senders the policy that a failure carried."""
+    """Tell the sender's memory how an attempt ended, and the sender the policy that a failure carried.
+
+    Where gossip takes no time, all senders learn of the policy.
+    """
     attempt, route, nodes = world.attempts[slot], world.routes, world.nodes
     payment = world.payments[attempt.payment]
     kind = world.sender_kind[payment.sender]
     hops = np.int64(route.hops[slot])
     code, index = np.int64(attempt.code), np.int64(attempt.failed_index)
     if index > 0 and carries_policy(code, attempt.detail):
-        tell_senders(world.gossip, world.enforced, attempt.failed_direction)
+        failed = np.int64(attempt.failed_direction)
+        if world.parameters.gossip_delay_median_ns > 0.0:
+            tell(world.news, np.int64(payment.sender), failed)
+        else:
+            write_policy(world.gossip, world.enforced, failed, failed)
     if kind == _PLUGGED:
         return
     nodes[0] = payment.sender

@@ -15,7 +15,10 @@ Arrays = dict[str, NDArray[Any]]
 _REMADE = ("scratch", "parameters", "estimator", "bimodal", "max_htlcs")
 """Parts of a world that hold nothing of the past: they come with the scenario."""
 
-_GROWING = ("memory", "payments", "attempts", "routes", "htlc_id", "heap", "free_payments", "free_attempts")
+_GROWING = (
+    *("memory", "payments", "attempts", "routes", "htlc_id", "heap", "free_payments", "free_attempts"),
+    *("versions", "policies", "free", "told_key", "told_number"),
+)
 """Parts whose number of rows depends on what has happened."""
 
 

@@ -5,6 +5,7 @@ deterministic: a run is a function of the network, the seed and what is
 submitted, in which order.
 """
 
+import math
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, NamedTuple, Self
@@ -26,10 +27,11 @@ from lightninglens.core.units import MSAT_PER_SAT, NS_PER_MS
 from lightninglens.routing._probability import rebuild_table
 from lightninglens.routing.pathfinding import BLOCK_PADDING, DEFAULT_CLTV_LIMIT_BLOCKS, DEFAULT_FINAL_CLTV_BLOCKS
 from lightninglens.routing.state import BIMODAL, REPORT_PAIRS, Estimator, grow_mission_control, write_capacity
-from lightninglens.sim import _channels, _events, _heap
+from lightninglens.sim import _channels, _events, _gossip, _heap
 from lightninglens.sim._forwarding import BLOCK_NS
 from lightninglens.sim._paying import register_part
 from lightninglens.sim._plugged import PluggedRouters
+from lightninglens.sim.gossip import FREE_VERSIONS, SLOWEST_SIGMAS, TOLD, grow_versions
 from lightninglens.sim.reading import Gossip, channel_state
 from lightninglens.sim.routers import NoPlan, PricedPart, Router
 from lightninglens.sim.state import (
@@ -93,6 +95,9 @@ class EngineConfig:
     """From a result, or from a part that was sent, to the next route."""
     mpp_timeout_ns: int = DEFAULT_MPP_TIMEOUT_NS
     """How long a receiver holds the parts of an incomplete payment."""
+    gossip_delay_median_ms: float = 0.0
+    """From an announcement until a sender hears of it; log-normal per sender and change; 0: all hear at once."""
+    gossip_delay_sigma: float = 0.5
     estimator: Estimator = field(default_factory=Estimator)
     bimodal: Estimator = field(default_factory=lambda: Estimator(kind=BIMODAL))
     """What senders of kind LND_BIMODAL estimate with."""
@@ -383,15 +388,28 @@ class Engine:
         return harvest
 
     def set_policy(self, direction: int, policy: ChannelPolicy, *, spread_ns: int = 0) -> None:
-        """Enforce a new policy now and let senders hear of it after `spread_ns`.
+        """Enforce a new policy now and announce it after `spread_ns`.
 
-        What they hear then is the policy of that moment, as when LND sends out
-        the newest of several updates that waited together.
+        What is announced then is the policy of that moment, as when LND sends
+        out the newest of several updates that waited together. Senders hear of
+        it after `gossip_delay_median_ms`, each after a delay of its own.
         """
         self._policies.put(direction, policy)
         for name in self._world.enforced._fields:
             getattr(self._world.enforced, name)[direction] = getattr(self._policies, name)[direction]
-        self._schedule(self._now_ns + spread_ns, EventKind.GOSSIP, direction)
+        self._announce(direction, self._now_ns + spread_ns)
+
+    def _announce(self, direction: int, announced_ns: int) -> None:
+        """Let what a direction enforces now be announced."""
+        parameters = self._world.parameters
+        if parameters.gossip_delay_median_ns > 0:
+            self._reserve_news()
+            world = self._world
+            announced_ns = int(
+                _gossip.announce(world.news, world.gossip, world.enforced, direction, announced_ns, self._now_ns)
+            )
+            announced_ns += parameters.gossip_spread_ns
+        self._schedule(announced_ns, EventKind.GOSSIP, direction)
 
     def set_active(self, channel: int, *, active: bool) -> None:
         """Take a channel down or bring it up: new HTLCs only, those in flight still resolve."""
@@ -489,11 +507,16 @@ class Engine:
         """Let the router of a payment's sender plan its next parts, and schedule them."""
         row, now_ns = int(self._world.counters[Count.ASKED]), int(self._world.counters[Count.NOW_NS])
         self._collect_results()
+        world = self._world
+        sender = int(world.payments[row]["sender"])
+        _gossip.show_known(world.news, world.gossip, world.network.source, world.parameters, sender, now_ns)
         try:
-            plan = self._plugged.ask(self._world, row, now_ns)
+            plan = self._plugged.ask(world, row, now_ns)
         except BaseException:
             self._schedule(now_ns, EventKind.TRY, row)
             raise
+        finally:
+            _gossip.show_common(world.news, world.gossip)
         payment = self._world.payments[row]
         if isinstance(plan, NoPlan):
             tried = payment["attempts"] > 0
@@ -537,6 +560,7 @@ class Engine:
         if self._world.counters[Count.FREE_ATTEMPTS] == 0:
             self._grow_attempts()
         self._reserve_heap(_events.ROOM)
+        self._reserve_news()
         capacity = len(self._world.memory.sender)
         if int(self._world.memory.counters[0]) + REPORT_PAIRS >= capacity:
             memory = grow_mission_control(self._world.memory, 2 * capacity)
@@ -566,6 +590,18 @@ class Engine:
         used, rows = int(self._world.counters[Count.HEAP]), len(self._world.heap)
         if used + count + 8 >= rows:
             self._world = self._world._replace(heap=_grown(self._world.heap, max(2 * rows, used + count + 8)))
+
+    def _reserve_news(self) -> None:
+        """Make room for further versions of policies and for what failures tell."""
+        news = self._world.news
+        if news.counters[FREE_VERSIONS] < _events.NEWS_ROOM:
+            news = grow_versions(news)
+        if 2 * (int(news.counters[TOLD]) + 1) >= len(news.told_key):
+            former_key, former_number, size = news.told_key, news.told_number, 2 * len(news.told_key)
+            news = news._replace(told_key=np.zeros(size, np.int64), told_number=np.zeros(size, np.int32))
+            news.counters[TOLD] = 0
+            _gossip.keep_told(news, former_key, former_number)
+        self._world = self._world._replace(news=news)
 
     def _reserve_payments(self, count: int) -> None:
         self._reserve_heap(count)
@@ -604,7 +640,16 @@ def _parameters(config: EngineConfig) -> Parameters:
         mpp_timeout_ns=config.mpp_timeout_ns,
         final_delta_blocks=DEFAULT_FINAL_CLTV_BLOCKS + BLOCK_PADDING,
         cltv_limit_blocks=DEFAULT_CLTV_LIMIT_BLOCKS,
+        gossip_delay_median_ns=config.gossip_delay_median_ms * NS_PER_MS,
+        gossip_delay_sigma=config.gossip_delay_sigma,
+        gossip_spread_ns=_spread_ns(config),
     )
+
+
+def _spread_ns(config: EngineConfig) -> int:
+    """Return how long after its announcement everybody has heard of a change."""
+    slowest = math.exp(config.gossip_delay_sigma * SLOWEST_SIGMAS)
+    return int(config.gossip_delay_median_ms * NS_PER_MS * slowest) + 1
 
 
 def _grown(rows: NDArray[Any], size: int) -> NDArray[Any]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightninglens.core.channels import MAX_HTLC_SLOTS
-from lightninglens.core.graph import NetworkGraph, PolicyColumns
+from lightninglens.core.graph import NetworkGraph
 from lightninglens.core.units import MSAT_PER_SAT, NS_PER_MS, NS_PER_SECOND
 from lightninglens.routing.state import (
     MAX_HOPS,
@@ -30,6 +30,7 @@ from lightninglens.routing.state import (
     make_scratch,
     record_type,
 )
+from lightninglens.sim.gossip import Enforced, News, make_enforced, make_news
 
 _Columns = TypeVar("_Columns", bound=tuple[Any, ...])
 
@@ -99,20 +100,6 @@ class Network(NamedTuple):
     """Per node: its HTLC events leave the loop."""
 
 
-class Enforced(NamedTuple):
-    """The policies that nodes enforce now; senders may still know older ones."""
-
-    base_fee_msat: NDArray[np.int64]
-    fee_rate_ppm: NDArray[np.int64]
-    time_lock_delta_blocks: NDArray[np.int64]
-    min_htlc_msat: NDArray[np.int64]
-    max_htlc_msat: NDArray[np.int64]
-    inbound_base_fee_msat: NDArray[np.int64]
-    inbound_fee_rate_ppm: NDArray[np.int64]
-    disabled: NDArray[np.int64]
-    """Announced to senders; a node forwards over a channel that it calls disabled."""
-
-
 class Parameters(NamedTuple):
     """Scalars of a run; see `EngineConfig` for what they mean."""
 
@@ -127,6 +114,9 @@ class Parameters(NamedTuple):
     mpp_timeout_ns: int
     final_delta_blocks: int
     cltv_limit_blocks: int
+    gossip_delay_median_ns: float
+    gossip_delay_sigma: float
+    gossip_spread_ns: int
 
 
 PAYMENT = record_type(
@@ -247,7 +237,10 @@ class World(NamedTuple):
     network: Network
     own: OwnChannels
     enforced: Enforced
+    """By direction; senders may still know older policies."""
     gossip: View
+    """The network as everybody knows it."""
+    news: News
     memory: MissionControl
     scratch: Scratch
     estimator: Estimator
@@ -326,11 +319,6 @@ def make_network(
     return network, build_own_channels(graph, MAX_HTLC_SLOTS)
 
 
-def make_enforced(policies: PolicyColumns) -> Enforced:
-    """Copy the policies that nodes enforce."""
-    return Enforced(*(getattr(policies, name).astype(np.int64).copy() for name in Enforced._fields))
-
-
 def make_world(
     graph: NetworkGraph,
     balance_msat: NDArray[np.int64],
@@ -350,6 +338,7 @@ def make_world(
         own=own,
         enforced=make_enforced(graph.policies),
         gossip=build_view(graph, graph.policies),
+        news=make_news(2 * graph.channel_count),
         memory=make_mission_control(graph.node_count, FIRST_PAIRS),
         scratch=make_scratch(graph.node_count, FIRST_PAIRS),
         estimator=_typed(estimator),

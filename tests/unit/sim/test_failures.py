@@ -19,7 +19,7 @@ from lightninglens.core.units import Msat
 from lightninglens.routing.state import build_own_channels
 from lightninglens.sim import _forwarding
 from lightninglens.sim.engine import FOREVER_NS, Engine, EngineConfig, Harvest, PaymentRequests
-from lightninglens.sim.state import make_enforced
+from lightninglens.sim.gossip import make_enforced
 
 pytestmark = pytest.mark.kernel
 
