@@ -9,7 +9,7 @@ import numpy as np
 
 from lightninglens.core.jit import kernel
 from lightninglens.routing._edges import bandwidth_msat
-from lightninglens.routing.state import BIMODAL, NEVER_NS
+from lightninglens.routing.state import BIMODAL
 
 INFINITY = np.int64(2**62)
 DIRECTED_BELOW = np.float64(2**48)
@@ -31,14 +31,11 @@ def greatest_own_probability(estimator: Any) -> Any:
 
 
 @kernel
-def greatest_hop_probability(memory: Any, estimator: Any, sender: Any) -> Any:
-    """Return a bound of the probability of any hop of another node, as a sender sees it."""
+def greatest_hop_probability(estimator: Any, has_success: Any) -> Any:
+    """Return a bound of the probability of any hop of another node, for a sender that remembers a success or none."""
     greatest: Any = greatest_prior(estimator)
-    entry = memory.first_of_sender[sender]
-    while entry >= 0:
-        if memory.success_time_ns[entry] != NEVER_NS:
-            greatest = max(greatest, greatest_own_probability(estimator))
-        entry = memory.next_of_sender[entry]
+    if has_success:
+        greatest = max(greatest, greatest_own_probability(estimator))
     return min(greatest * _ABOVE_ROUNDING, 1.0)
 
 
