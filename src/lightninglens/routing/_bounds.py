@@ -1,5 +1,17 @@
 """How far it is at least from a node to the sender, compiled: what gives the search its direction.
 
+With c the attempt cost, m the greatest probability of any hop and s that of the
+sender's own, a hop multiplies c / probability by at least 1/m, the last by 1/s.
+Any label has probability at most m, and at most m * m where the receiver itself
+did not label the node. So the rest of the way adds at least:
+
+    hops to the sender   labelled by the receiver      not
+    1                    c/m (1/s - 1) = a             c/m**2 (1/s - 1)
+    2                    a + c/m (1/m - 1) = b         a + c/m**2 (1/m - 1)
+    3 or more            b + c/m (1/m - 1)             b + c/m**2 (1/m - 1)
+
+m is 0.6 for a sender that remembers no success, else 0.95. An estimator that can
+be certain (the bimodal one) leaves nothing: its search is the plain one.
 docs/adr/0040 says why the search stays exact.
 """
 
