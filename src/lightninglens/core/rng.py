@@ -45,6 +45,15 @@ class Stream(IntEnum):
     ROLE = 15
     MODEL = 16
     RETURN = 17
+    POPULATION_ARRIVAL = 30
+    POPULATION_PAYER = 31
+    POPULATION_PAYEE = 32
+    POPULATION_AMOUNT = 33
+    CIRCULATION = 34
+    SWAP = 35
+    NODE_ROLE = 36
+    NODE_SIDE = 37
+    SWAP_PROVIDER = 38
 
 
 @kernel
