@@ -22,6 +22,19 @@ if TYPE_CHECKING:
 REPORT = "report.html"
 _INK, _MUTED, _GOOD, _BAD, _AMBER = "#1d2733", "#6b7785", "#2f7d5b", "#b3443f", "#c98a1b"
 
+_PAYMENT_COLUMNS = (
+    "start_ns",
+    "end_ns",
+    "amount_msat",
+    "outcome",
+    "attempts",
+    "hops",
+    "fee_msat",
+    "failure_code",
+    "failure_detail",
+)
+_STATE_COLUMNS = ("time_ns", "node1_local_msat", "node2_local_msat")
+
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #1d2733; background: #f7f8fa; }
 body { margin: 0 auto; max-width: 960px; padding: 24px }
@@ -45,8 +58,8 @@ class RunFindings:
 
 def read_findings(directory: Path, manifest: runs.Manifest) -> RunFindings:
     """Read a run and summarise it; raises DataError when it is damaged."""
-    payments = runs.read_run_table(directory, manifest, "payments", PAYMENTS)
-    states = runs.read_run_table(directory, manifest, "channel_states", CHANNEL_STATES)
+    payments = runs.read_run_table(directory, manifest, "payments", PAYMENTS, columns=_PAYMENT_COLUMNS)
+    states = runs.read_run_table(directory, manifest, "channel_states", CHANNEL_STATES, columns=_STATE_COLUMNS)
     numbers = {kind.name: kind.value for kind in HtlcOutcome}
     summary = summarise_payments(
         amount_msat=payments["amount_msat"].to_numpy(),

@@ -7,7 +7,7 @@ submitted, in which order.
 
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from lightninglens.core.channels import (
     Opener,
 )
 from lightninglens.core.errors import InvariantError
-from lightninglens.core.graph import NetworkGraph
+from lightninglens.core.graph import NetworkGraph, PolicyColumns
 from lightninglens.core.ids import NodeId
 from lightninglens.core.units import MSAT_PER_SAT, NS_PER_MS, Msat, Sat
 from lightninglens.routing._probability import rebuild_table
@@ -35,6 +35,8 @@ from lightninglens.sim.state import (
     Count,
     EventKind,
     Parameters,
+    World,
+    copied,
     make_world,
 )
 
@@ -124,6 +126,19 @@ class Harvest(NamedTuple):
     """Rows of HTLC_ROW, of observed nodes only."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineState:
+    """Everything that an engine's future depends on."""
+
+    graph: NetworkGraph
+    config: EngineConfig
+    policies: PolicyColumns
+    """As nodes enforce them now."""
+    world: World
+    next_payment_id: int
+    now_ns: int
+
+
 class Engine:
     """A simulated network and the payments under way in it."""
 
@@ -139,22 +154,58 @@ class Engine:
 
         Raises InvariantError when balances do not add up to capacities.
         """
-        self.graph = graph
-        self.config = config
-        self._policies = graph.policies.copy()
-        self._world = make_world(graph, balance_msat, opener_side, config.estimator, _parameters(config))
-        self._next_payment_id = 0
+        world = make_world(graph, balance_msat, opener_side, config.estimator, _parameters(config))
+        _channels.refresh_all(world.network, world.own, config.commit_feerate_sat_per_kw)
+        self._adopt(
+            EngineState(
+                graph=graph,
+                config=config,
+                policies=graph.policies.copy(),
+                world=world,
+                next_payment_id=0,
+                now_ns=config.start_ns,
+            )
+        )
+        if self.conservation_drift_msat():
+            raise InvariantError(
+                f"the initial balances differ from the capacities by {self.conservation_drift_msat()} msat"
+            )
+
+    @classmethod
+    def resume(cls, state: EngineState) -> Self:
+        """Return an engine that goes on from a state; it owns the state's arrays from then on."""
+        engine = cls.__new__(cls)
+        engine._adopt(state)  # noqa: SLF001 - its own class
+        return engine
+
+    def _adopt(self, state: EngineState) -> None:
+        self.graph = state.graph
+        self.config = state.config
+        self._policies = state.policies
+        self._world = state.world
+        self._next_payment_id = state.next_payment_id
+        self._now_ns = state.now_ns
         self._payment_chunks: list[FinishedPayments] = []
         self._attempt_chunks: list[NDArray[np.void]] = []
         self._route_chunks: list[NDArray[np.int32]] = []
         self._route_amount_chunks: list[NDArray[np.int64]] = []
         self._htlc_chunks: list[NDArray[np.void]] = []
-        self._now_ns = config.start_ns
-        _channels.refresh_all(self._world.network, self._world.own, config.commit_feerate_sat_per_kw)
-        if self.conservation_drift_msat():
-            raise InvariantError(
-                f"the initial balances differ from the capacities by {self.conservation_drift_msat()} msat"
-            )
+
+    def state(self) -> EngineState:
+        """Return a copy of everything that the future depends on; what has come out stays for the harvest."""
+        self._empty_logs()
+        return EngineState(
+            graph=self.graph,
+            config=self.config,
+            policies=self._policies.copy(),
+            world=copied(self._world),
+            next_payment_id=self._next_payment_id,
+            now_ns=self._now_ns,
+        )
+
+    def fork(self) -> "Engine":
+        """Return a second engine with the same present and, left alone, the same future; it harvests from here on."""
+        return Engine.resume(self.state())
 
     @property
     def now_ns(self) -> int:
@@ -185,15 +236,19 @@ class Engine:
         """Let the HTLC events of these nodes come out with the harvest."""
         self._world.network.observed[np.asarray(nodes, np.int64)] = True
 
-    def submit(self, requests: PaymentRequests) -> int:
+    def submit(self, requests: PaymentRequests, *, first_id: int | None = None) -> int:
         """Schedule payments and return the id of the first; the rest follow it.
+
+        Ids address the payments' draws (delays, links). Whoever submits at
+        different moments in worlds that are to be compared numbers them with
+        `first_id`, below 2**32 and each once; otherwise they are counted.
 
         Raises InvariantError when one would start in the past, or names what is not in the graph.
         """
         count = len(requests.start_ns)
         self._check(requests)
         self._reserve_payments(count)
-        first = self._next_payment_id
+        first = self._next_payment_id if first_id is None else first_id
         free = self._world.counters[Count.FREE_PAYMENTS]
         slots = self._world.free_payments[free - count : free][::-1].copy()
         self._world.counters[Count.FREE_PAYMENTS] = free - count
@@ -205,7 +260,8 @@ class Engine:
         self._world.payments["failure_direction"][slots] = -1
         start_ns = np.ascontiguousarray(requests.start_ns)
         _heap.schedule_starts(self._world.heap, self._world.counters, start_ns, slots)
-        self._next_payment_id = first + count
+        if first_id is None:
+            self._next_payment_id = first + count
         return first
 
     def _check(self, requests: PaymentRequests) -> None:
@@ -278,6 +334,30 @@ class Engine:
         """Take a channel down or bring it up: new HTLCs only, those in flight still resolve."""
         self._world.own.active[channel] = active
 
+    def add_liquidity(self, direction: int, amount_msat: int) -> None:
+        """Let the owner of a direction have more in it, or less: a counterfactual, which the network is not told.
+
+        The channel's true capacity changes by as much; the announced one, by
+        which senders judge it, stays (see `announce_capacity`).
+
+        Raises InvariantError when less than nothing would be left.
+        """
+        network, channel = self._world.network, direction // 2
+        if network.balance_msat[direction] + amount_msat < 0:
+            raise InvariantError(
+                f"{-amount_msat} msat cannot be taken from a balance of {network.balance_msat[direction]} msat"
+            )
+        network.balance_msat[direction] += amount_msat
+        network.capacity_msat[channel] += amount_msat
+        network.node_msat[network.source[direction]] += amount_msat
+        _channels.refresh(network, self._world.own, self.config.commit_feerate_sat_per_kw, channel)
+
+    def announce_capacity(self, channel: int) -> None:
+        """Tell all senders a channel's true capacity, as after a splice."""
+        for row in self._world.gossip.position[2 * channel : 2 * channel + 2]:
+            if row >= 0:
+                self._world.gossip.edges["capacity_msat"][row] = self._world.network.capacity_msat[channel]
+
     def conservation_drift_msat(self) -> int:
         """Return by how much balances plus HTLCs in flight differ from capacities: 0, or it is our bug."""
         return int(_channels.conservation_drift_msat(self._world.network))
@@ -334,7 +414,7 @@ class Engine:
             channel_id=self.graph.channel_id(channel),
             peer_id=NodeId(self.graph.node_ids[peer]),
             peer_alias=self.graph.aliases[peer],
-            capacity_sat=Sat(int(self.graph.capacity_sat[channel])),
+            capacity_sat=Sat(int(network.capacity_msat[channel]) // MSAT_PER_SAT),
             local_msat=Msat(int(local_msat[direction])),
             remote_msat=Msat(int(local_msat[other])),
             commit_fee_sat=Sat(int(commit_fees_sat[channel])),

@@ -10,12 +10,12 @@ from lightninglens.core.errors import InvariantError
 from lightninglens.core.graph import NetworkGraph
 from lightninglens.core.ids import parse_node_id
 from lightninglens.core.units import NS_PER_SECOND
+from lightninglens.sim.arrivals import Arrivals
 from lightninglens.sim.balances import draw_openers, initial_balances
-from lightninglens.sim.demand import first_intents, to_requests
-from lightninglens.sim.engine import FOREVER_NS, Engine, EngineConfig, Harvest
+from lightninglens.sim.engine import FOREVER_NS, Engine, EngineConfig, EngineState, Harvest
 from lightninglens.sim.scenario import Scenario
 
-STEP_EVENTS = 5_000
+STEP_EVENTS = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,13 +37,22 @@ class Step:
     now_ns: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulationState:
+    """Where a run stands: with its scenario and graph, all that its future depends on."""
+
+    engine: EngineState
+    arrivals: Arrivals
+    next_snapshot_ns: int
+
+
 class Simulation:
     """One run of a scenario, in steps that a caller may stop after any of."""
 
     def __init__(self, scenario: Scenario, graph: NetworkGraph, *, opener_side: NDArray[np.int8] | None = None) -> None:
         """Prepare the run; `opener_side` is known for the lab and drawn otherwise.
 
-        Raises ValueError when an observed node is not in the graph.
+        Raises ValueError when an observed node is not in the graph, ConfigError when the demand never brings a payment.
         """
         world = scenario.world
         self.scenario = scenario
@@ -71,10 +80,8 @@ class Simulation:
             ),
         )
         self.engine.observe([self._row_of(node) for node in scenario.observed_nodes])
-        self.intents = first_intents(
-            scenario.demand, graph, seed=scenario.seed, count=scenario.payments, origin_ns=self.start_ns
-        )
-        self.engine.submit(to_requests(self.intents))
+        self._arrivals = Arrivals.of(scenario.demand, graph, count=scenario.payments, origin_ns=self.start_ns)
+        self._next_snapshot_ns = self.start_ns
 
     def _row_of(self, node: str) -> int:
         try:
@@ -85,25 +92,59 @@ class Simulation:
     @property
     def payments_total(self) -> int:
         """How many payments the run will make."""
-        return len(self.intents.start_ns)
+        return self.scenario.payments
 
-    def steps(self) -> Iterator[Step]:
-        """Run to the end, yielding after every few thousand events; stop iterating to stop the run.
+    def state(self) -> SimulationState:
+        """Return a copy of where the run stands."""
+        return SimulationState(
+            engine=self.engine.state(), arrivals=self._arrivals, next_snapshot_ns=self._next_snapshot_ns
+        )
+
+    def resume(self, state: SimulationState) -> None:
+        """Go on from a state of the same scenario on the same graph; the state's arrays are the run's from then on."""
+        self.engine = Engine.resume(state.engine)
+        self._arrivals = state.arrivals
+        self._next_snapshot_ns = state.next_snapshot_ns
+
+    def steps(self, *, until_ns: int = FOREVER_NS) -> Iterator[Step]:
+        """Run to the end or up to a time, yielding after every few thousand events; stop iterating to stop the run.
+
+        Channels are kept at the start, at every interval and at the end.
 
         Raises InvariantError when a millisatoshi has appeared or disappeared.
         """
-        interval_ns = self.scenario.snapshot_interval_s * NS_PER_SECOND
-        next_snapshot_ns = self.start_ns + interval_ns
-        yield self._step([self._snapshot()])
-        while self.engine.next_event_ns is not None:
-            horizon = next_snapshot_ns if interval_ns else FOREVER_NS
-            snapshots = []
-            if self.engine.run_until(horizon, most_events=STEP_EVENTS) and interval_ns:
-                snapshots.append(self._snapshot())
-                next_snapshot_ns += interval_ns
+        yield self._step(self._due_snapshots())
+        while not self._is_over(until_ns):
+            self.engine.run_until(min(self._submit(), self._next_snapshot_ns, until_ns), most_events=STEP_EVENTS)
             self._check()
-            yield self._step(snapshots)
-        yield self._step([self._snapshot()])
+            yield self._step(self._due_snapshots())
+        if until_ns >= FOREVER_NS:
+            yield self.last_step()
+
+    def last_step(self) -> Step:
+        """Return what is left to hand out of a run that ends here, with all channels as they stand."""
+        return self._step([self._snapshot()])
+
+    def _is_over(self, until_ns: int) -> bool:
+        if until_ns < FOREVER_NS:
+            return self.engine.now_ns >= until_ns
+        return self._arrivals.left == 0 and self.engine.next_event_ns is None
+
+    def _due_snapshots(self) -> list[Snapshot]:
+        now_ns, next_ns = self.engine.now_ns, self.engine.next_event_ns
+        is_amid_an_instant = next_ns is not None and next_ns <= now_ns
+        if self._next_snapshot_ns > now_ns or is_amid_an_instant:
+            return []
+        self._next_snapshot_ns += self.scenario.snapshot_interval_s * NS_PER_SECOND or FOREVER_NS
+        return [self._snapshot()]
+
+    def _submit(self) -> int:
+        """Submit the payments that come next, if any are due; return until when all are known."""
+        while self._arrivals.left and self._arrivals.drawn_until_ns <= self.engine.now_ns + 1:
+            first_id = self._arrivals.drawn
+            self._arrivals, requests = self._arrivals.next(self.scenario, self.graph)
+            self.engine.submit(requests, first_id=first_id)
+        return self._arrivals.drawn_until_ns - 1 if self._arrivals.left else FOREVER_NS
 
     def _snapshot(self) -> Snapshot:
         return Snapshot(

@@ -6,7 +6,7 @@ channel balances and HTLCs in flight always add up to the capacity exactly.
 """
 
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,8 @@ from lightninglens.routing.state import (
     make_scratch,
     record_type,
 )
+
+_Columns = TypeVar("_Columns", bound=tuple[Any, ...])
 
 DUST_LIMIT_MSAT = 354_000
 """LND's dust limit for HTLC outputs (P2WSH); a smaller HTLC adds no weight."""
@@ -223,6 +225,17 @@ class World(NamedTuple):
     """Working memory for the nodes of one route."""
     pairs: NDArray[np.int64]
     """Working memory for what one result says of pairs."""
+
+
+def copied(columns: _Columns) -> _Columns:
+    """Return a tuple of arrays, scalars and further such tuples with every array copied."""
+    return type(columns)(*(_copied_member(member) for member in columns))
+
+
+def _copied_member(member: Any) -> Any:
+    if isinstance(member, np.ndarray):
+        return member.copy()
+    return copied(member) if isinstance(member, tuple) else member
 
 
 LOG_ROWS = 8192

@@ -10,14 +10,20 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from lightninglens.core.errors import DataError
-from lightninglens.lab import run_scenario
+import lightninglens
+from lightninglens.core.errors import ConfigError, DataError
+from lightninglens.core.ids import ChannelId
+from lightninglens.core.units import Sat, UnixNs
+from lightninglens.lab import run_output, run_scenario
+from lightninglens.lab.batch import resume_run
 from lightninglens.lab.report import read_findings, write_report
 from lightninglens.lab.worlds import open_world
+from lightninglens.sim.counterfactual import AddedLiquidity
 from lightninglens.sim.demand import DESCRIPTIONS
 from lightninglens.sim.demand.model import LAB_DEMAND
 from lightninglens.sim.scenario import Scenario
 from lightninglens.storage.files import runs
+from lightninglens.storage.files.checkpoints import CHECKPOINT, read_checkpoint, write_checkpoint
 from lightninglens.storage.files.codec import to_json
 from lightninglens.storage.files.csv_export import COLUMNS, export_csv
 from lightninglens.storage.files.tables import ATTEMPTS, CHANNEL_STATES, HTLC_EVENTS, PAYMENTS
@@ -210,3 +216,127 @@ def test_an_export_that_fails_leaves_no_half_file(run: Path, tmp_path: Path) -> 
 def test_equal_runs_have_equal_hashes_on_disk(run: Path) -> None:
     for name, facts in runs.read_manifest(run).files.items():
         assert hashlib.sha256((run / name).read_bytes()).hexdigest() == facts.sha256
+
+
+def stop_after(payments: int) -> dict[str, object]:
+    """Return the arguments that stop a run once so many payments have ended."""
+    seen: list[int] = []
+    return {"progress": lambda done, _total: seen.append(done), "stopped": lambda: seen[-1] >= payments}
+
+
+def same_bytes(one: Path, other: Path) -> bool:
+    names = [*runs.read_manifest(one).files, runs.MANIFEST]
+    assert len(names) == len([*runs.read_manifest(other).files, runs.MANIFEST])
+    return all((one / name).read_bytes() == (other / name).read_bytes() for name in names)
+
+
+def small_parts(patch: pytest.MonkeyPatch) -> None:
+    """Let parts be so small that a short run has several of each."""
+    for name, rows in (("PART_PAYMENTS", 64), ("PART_EVENTS", 100), ("PART_STATES", 20)):
+        patch.setattr(run_output, name, rows)
+
+
+@pytest.mark.parametrize("parts", ["one part", "small parts"])
+def test_a_run_stopped_and_resumed_gives_the_same_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, parts: str
+) -> None:
+    if parts == "small parts":
+        small_parts(monkeypatch)
+    scenario = lab_scenario(payments=400)
+    world = open_world("lab", seed=scenario.seed)
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    run_scenario(scenario, world.graph, whole, opener_side=world.opener_side)
+    run_scenario(scenario, world.graph, cut, opener_side=world.opener_side, **stop_after(60))  # type: ignore[arg-type]
+    first = table(cut, "payments").height
+    assert (cut / CHECKPOINT).exists()
+    resume_run(cut, world.graph, cut, opener_side=world.opener_side, **stop_after(200))  # type: ignore[arg-type]
+    assert 60 <= first < table(cut, "payments").height < 400
+    assert resume_run(cut, world.graph, cut, opener_side=world.opener_side).manifest.complete
+    assert not (cut / CHECKPOINT).exists()
+    assert same_bytes(whole, cut)
+    assert ("payments-0001.parquet" in runs.read_manifest(whole).files) is (parts == "small parts")
+
+
+def test_a_run_can_end_at_a_time_and_be_forked(tmp_path: Path) -> None:
+    """Same past, same payments; with more liquidity more of them succeed, and the parent is as it was."""
+    scenario = lab_scenario(payments=800)
+    world = open_world("lab", seed=scenario.seed)
+    until_ns = scenario.world.start_unix_s * 10**9 + 3_600 * 10**9
+    base, unchanged, richer = (tmp_path / name for name in ("base", "unchanged", "richer"))
+    run_scenario(scenario, world.graph, base, opener_side=world.opener_side, until_ns=until_ns)
+    past = table(base, "payments")
+    assert past["end_ns"].to_numpy().max() <= until_ns
+    graph = world.graph
+    changes = [
+        AddedLiquidity(
+            time_ns=UnixNs(until_ns),
+            channel_id=graph.channel_id(row),
+            node_id=graph.node_ids[end],
+            amount_sat=Sat(2_000_000),
+        )
+        for row in range(graph.channel_count)
+        for end in (int(graph.node1[row]), int(graph.node2[row]))
+    ]
+    resume_run(base, graph, unchanged, opener_side=world.opener_side)
+    forked = resume_run(base, graph, richer, opener_side=world.opener_side, changes=changes)
+    assert forked.manifest.changes == tuple(changes)
+    run_lab(tmp_path / "whole", scenario)
+    assert same_bytes(unchanged, tmp_path / "whole")
+    ends = ["payment_id", "sender", "receiver", "amount_msat", "start_ns"]
+    assert table(unchanged, "payments")[ends].equals(table(richer, "payments")[ends])
+    assert table(richer, "payments").filter(pl.col("end_ns") <= until_ns).equals(past)
+    good = [int((table(run, "payments")["outcome"] == "SUCCEEDED").sum()) for run in (unchanged, richer)]
+    assert good[1] > good[0] + 20
+
+
+@pytest.mark.parametrize(
+    ("amount_sat", "problem"), [(-99_000_000, "cannot be taken"), (1, "is not in this graph"), (2, "not of")]
+)
+def test_an_impossible_fork_is_refused_and_writes_nothing(tmp_path: Path, amount_sat: int, problem: str) -> None:
+    scenario = lab_scenario(payments=300)
+    world = open_world("lab", seed=scenario.seed)
+    graph = world.graph
+    run_scenario(scenario, graph, tmp_path / "cut", opener_side=world.opener_side, **stop_after(50))  # type: ignore[arg-type]
+    ends = {int(graph.node1[0]), int(graph.node2[0])}
+    stranger = next(row for row in range(graph.node_count) if row not in ends)
+    change = AddedLiquidity(
+        time_ns=UnixNs(0),
+        channel_id=ChannelId(1) if amount_sat == 1 else graph.channel_id(0),
+        node_id=graph.node_ids[stranger if amount_sat == 2 else int(graph.node1[0])],
+        amount_sat=Sat(amount_sat),
+    )
+    with pytest.raises(ConfigError, match=problem):
+        resume_run(tmp_path / "cut", graph, tmp_path / "fork", opener_side=world.opener_side, changes=[change])
+    assert [path.name for path in tmp_path.iterdir()] == ["cut"]
+
+
+def test_only_an_undamaged_checkpoint_of_this_version_and_graph_goes_on(tmp_path: Path) -> None:
+    scenario = lab_scenario(payments=300)
+    world = open_world("lab", seed=scenario.seed)
+    cut = tmp_path / "cut"
+    run_scenario(scenario, world.graph, cut, opener_side=world.opener_side, **stop_after(50))  # type: ignore[arg-type]
+    with pytest.raises(DataError, match="another graph"):
+        resume_run(cut, open_world("lab-drawn", seed=3).graph, tmp_path / "other")
+    version = lightninglens.__version__
+    arrays = read_checkpoint(cut / CHECKPOINT, version=version)
+    write_checkpoint(cut / "old.zip", arrays, version="9.9")
+    with pytest.raises(DataError, match=r"made by lightninglens 9\.9"):
+        read_checkpoint(cut / "old.zip", version=version)
+    whole = (cut / CHECKPOINT).read_bytes()
+    for damaged in (whole[:-100], bytes(byte ^ (row > 5_000) for row, byte in enumerate(whole)), b"", b"PK"):
+        (cut / CHECKPOINT).write_bytes(damaged)
+        with pytest.raises(DataError, match="damaged"):
+            resume_run(cut, world.graph, tmp_path / "other")
+    write_checkpoint(
+        cut / CHECKPOINT, {**arrays, "world.heap": arrays["world.heap"]["time_ns"]}, version=lightninglens.__version__
+    )
+    with pytest.raises(DataError, match=r"world\.heap is int64"):
+        resume_run(cut, world.graph, tmp_path / "other")
+    arrays.pop("world.network.balance_msat")
+    write_checkpoint(cut / CHECKPOINT, arrays, version=version)
+    with pytest.raises(DataError, match=r"balance_msat is missing"):
+        resume_run(cut, world.graph, tmp_path / "other")
+    (cut / CHECKPOINT).unlink()
+    with pytest.raises(DataError, match="only a run that was stopped"):
+        resume_run(cut, world.graph, tmp_path / "other")
+    assert [path.name for path in tmp_path.iterdir()] == ["cut"]

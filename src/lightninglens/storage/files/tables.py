@@ -4,7 +4,7 @@ One list of columns per table is the source for writing, for checking what is
 read, and for docs/reference/formats.md.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -160,21 +160,25 @@ def write_table(table: Table, columns: dict[str, NDArray[np.generic] | pl.Series
     return frame.height
 
 
-def read_table(table: Table, path: Path) -> pl.DataFrame:
-    """Read a table; raises DataError when the file is damaged or of another format or version."""
+def read_table(table: Table, path: Path, *, columns: Sequence[str] | None = None) -> pl.DataFrame:
+    """Read a table or some of its columns; raises DataError when the file is damaged, or of another format."""
     try:
         found = pl.read_parquet_metadata(path).get(FORMAT_KEY)
         if found != table.format:
             raise DataError(f"this is {found or 'no table of ours'}, and {table.format} is needed", where=str(path))
-        frame = pl.read_parquet(path)
+        wanted = [name for name in table.schema if columns is None or name in columns]
+        there = pl.read_parquet_schema(path)
+        frame = pl.read_parquet(path, columns=[name for name in wanted if name in there])
     except (OSError, pl.exceptions.PolarsError) as error:
         raise DataError(f"not a readable Parquet file ({str(error).splitlines()[0]})", where=str(path)) from None
     for column in table.columns:
-        if column.added_later and column.name not in frame.columns:
-            frame = frame.with_columns(pl.lit(None, column.dtype).alias(column.name))
-    if frame.schema != table.schema:
+        if column.added_later and column.name not in there:
+            there[column.name] = column.dtype
+            if column.name in wanted:
+                frame = frame.with_columns(pl.lit(None, column.dtype).alias(column.name))
+    if dict(there) != dict(table.schema):
         raise DataError("its columns are not those of the format", where=str(path))
-    return frame
+    return frame.select(wanted)
 
 
 def names_of(enum: type, values: NDArray[np.integer]) -> pl.Series:

@@ -1,0 +1,115 @@
+"""A fork that changes nothing lives its parent's future; one that changes something meets the same payments."""
+
+import random
+
+import numpy as np
+import pytest
+from tests.property.test_determinism import DEMAND, HOUR_NS, SEED, digest, joined, make_engine, make_graph
+
+from lightninglens.core.errors import InvariantError
+from lightninglens.core.htlc import HtlcOutcome
+from lightninglens.sim.demand import draw_intents, to_requests
+from lightninglens.sim.engine import Engine, FinishedPayments, Harvest, PaymentRequests
+
+
+def started() -> Engine:
+    """Return an engine with an hour of payments ahead of it."""
+    graph = make_graph()
+    engine = make_engine(graph)
+    engine.submit(to_requests(draw_intents(DEMAND, graph, seed=SEED, start_ns=0, end_ns=HOUR_NS)))
+    return engine
+
+
+def finished(engine: Engine, *before: Harvest) -> str:
+    """Run to the end and return a hash of everything that came out and of the end."""
+    engine.run_until(2 * HOUR_NS)
+    return digest(engine.graph, engine, joined([*before, engine.harvest()]))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_fork_that_changes_nothing_reproduces_its_parent(seed: int) -> None:
+    """At any moment, in the middle of payments, however far the parent has gone meanwhile."""
+    draw = random.Random(seed)
+    engine = started()
+    engine.run_until(draw.randrange(HOUR_NS // 10, HOUR_NS), most_events=draw.randrange(1_000, 20_000))
+    before = engine.harvest()
+    fork = engine.fork()
+    parent = finished(engine, before)
+    assert finished(fork, before) == parent
+    assert finished(started()) == parent
+
+
+def test_what_came_out_before_stays_with_the_parent() -> None:
+    """A fork's harvest begins where it begins."""
+    engine = started()
+    engine.run_until(HOUR_NS // 2)
+    fork = engine.fork()
+    assert len(fork.harvest().payments.payment_id) == 0
+    assert len(engine.harvest().payments.payment_id) > 300
+
+
+def test_a_fork_is_independent() -> None:
+    """What is done to a fork does not reach its parent, nor the other way round."""
+    engine = started()
+    engine.run_until(HOUR_NS // 2)
+    fork, same = engine.fork(), engine.fork()
+    direction = int(np.argmin(fork.spendable_msat()))
+    fork.add_liquidity(direction, 2_000_000_000)
+    fork.announce_capacity(direction // 2)
+    fork.run_until(2 * HOUR_NS)
+    assert fork.conservation_drift_msat() == 0
+    before = engine.harvest()
+    assert finished(engine, before) == finished(same, before)
+
+
+def by_id(engine: Engine) -> FinishedPayments:
+    """Run to the end and return the payments by id."""
+    engine.run_until(2 * HOUR_NS)
+    assert engine.conservation_drift_msat() == 0
+    payments = engine.harvest().payments
+    order = np.argsort(payments.payment_id)
+    return FinishedPayments._make(column[order] for column in payments)
+
+
+def test_more_liquidity_serves_more_of_the_same_payments() -> None:
+    """The counterfactual keeps every intent: ids, ends and amounts agree; more of them succeed."""
+    engine = started()
+    engine.run_until(HOUR_NS // 4)
+    engine.harvest()
+    fork = engine.fork()
+    for direction in range(len(engine.graph.sources())):
+        fork.add_liquidity(direction, 5_000_000_000)
+    base, richer = (by_id(world) for world in (engine, fork))
+    for name in ("payment_id", "sender", "receiver", "amount_msat", "start_ns"):
+        assert np.array_equal(getattr(base, name), getattr(richer, name))
+    assert np.sum(richer.outcome == HtlcOutcome.SUCCEEDED) > np.sum(base.outcome == HtlcOutcome.SUCCEEDED) + 50
+
+
+def test_liquidity_can_be_taken_but_not_below_nothing() -> None:
+    """Taking more than there is is refused and changes nothing."""
+    engine = started()
+    balance_msat = int(engine.balances_msat()[4])
+    with pytest.raises(InvariantError, match="cannot be taken"):
+        engine.add_liquidity(4, -balance_msat - 1)
+    engine.add_liquidity(4, -balance_msat)
+    assert engine.balances_msat()[4] == 0
+    assert engine.conservation_drift_msat() == 0
+
+
+def test_who_numbers_their_payments_meets_the_same_world() -> None:
+    """Payments put in by the way do not shift the draws of those that a caller numbers."""
+    graph = make_graph()
+    requests = to_requests(draw_intents(DEMAND, graph, seed=SEED, start_ns=0, end_ns=HOUR_NS))
+    half = len(requests.start_ns) // 2
+    first, second = (
+        PaymentRequests._make(column[part] for column in requests) for part in (slice(half), slice(half, None))
+    )
+    plain, disturbed = make_engine(graph), make_engine(graph)
+    plain.submit(requests)
+    disturbed.submit(first, first_id=0)
+    alone = PaymentRequests._make(column[:1] for column in second)
+    disturbed.submit(alone._replace(amount_msat=np.array([1])), first_id=2**31)
+    disturbed.submit(second, first_id=half)
+    alike, disturbed_payments = by_id(plain), by_id(disturbed)
+    assert disturbed_payments.payment_id[-1] == 2**31
+    assert np.mean(alike.end_ns == disturbed_payments.end_ns[:-1]) > 0.95
