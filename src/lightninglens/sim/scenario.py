@@ -5,14 +5,22 @@ from enum import StrEnum
 from typing import ClassVar
 
 from lightninglens.core.checks import require_ranges
+from lightninglens.core.errors import ConfigError
 from lightninglens.core.records import STRICT
-from lightninglens.sim.balances import BalanceModel
-from lightninglens.sim.demand.model import DemandModel, UniformDemand
+from lightninglens.sim.balances import BalanceModel, BalancesFile
+from lightninglens.sim.demand.model import DemandModel, NamedDemand, UniformDemand
+from lightninglens.sim.demand.payment_list import PaymentListFile, PlugIn
+from lightninglens.sim.demand.population import PopulationDemand
+from lightninglens.sim.timeline import Change
 
 SCENARIO_FORMAT = "lightninglens/scenario/1"
 
 WORLD_START_S = 1_767_571_200
 """Monday 2026-01-05 00:00 UTC: a fixed start, so that a run does not depend on the day it is made."""
+
+
+ScenarioDemand = DemandModel | UniformDemand | PopulationDemand | PaymentListFile | PlugIn
+"""A demand that a scenario holds, or the name of one that it does not."""
 
 
 class GraphKind(StrEnum):
@@ -78,13 +86,27 @@ class Scenario:
     payments: int
     """How many intents are drawn, from the start of the world on."""
     balances: BalanceModel = BalanceModel.UNIFORM
-    demand: DemandModel | UniformDemand = field(default_factory=DemandModel)
+    balances_file: BalancesFile | None = None
+    """Balances that are known; `balances` has the other channels'."""
+    demand: ScenarioDemand = field(default_factory=DemandModel)
     world: WorldSettings = field(default_factory=WorldSettings)
     observed_nodes: tuple[str, ...] = ()
     """Ids of the nodes whose HTLC events are kept."""
     snapshot_interval_s: int = 0
     """How often all channel states are kept, besides start and end; 0 for never."""
+    changes: tuple[Change, ...] = ()
+    """What changes in the network at set times."""
 
     def __post_init__(self) -> None:
         """Raise ValueError for a run that cannot be."""
         require_ranges(self, seed=(0, 2**63 - 1), payments=(1, 10_000_000), snapshot_interval_s=(0, 10**9))
+
+
+def held_demand(scenario: Scenario) -> NamedDemand:
+    """Return the demand of a scenario that holds it; raises ConfigError where it is only named."""
+    demand = scenario.demand
+    if isinstance(demand, PaymentListFile):
+        raise ConfigError(f"the payments of this scenario are in the file {demand.file!r}: name it")
+    if isinstance(demand, PlugIn):
+        raise ConfigError(f"the demand of this scenario is the plug-in {demand.name!r}: its own program can run it")
+    return demand

@@ -18,7 +18,6 @@ from lightninglens.sim.demand import (
     UniformDemand,
     draw_intents,
     first_intents,
-    intent_windows,
     named_demand,
     to_requests,
 )
@@ -288,13 +287,3 @@ def test_a_demand_that_falls_silent_is_not_waited_for(graph: NetworkGraph) -> No
 
     with pytest.raises(ConfigError, match="no payment in ten years"):
         first_intents(Silent(), graph, seed=1, count=1)
-
-
-def test_windows_hold_what_was_asked_for_and_not_much_at_once(graph: NetworkGraph) -> None:
-    """The first of a long run are those of a short one; no window is much above its aim."""
-    model = steady(payments_per_hour=200_000.0)
-    windows = list(intent_windows(model, graph, seed=3, count=600_000))
-    assert sum(len(window.start_ns) for window in windows) == 600_000
-    assert max(len(window.start_ns) for window in windows) < 300_000
-    whole = first_intents(model, graph, seed=3, count=1_000)
-    assert whole.start_ns.tolist() == windows[0].start_ns[:1_000].tolist()

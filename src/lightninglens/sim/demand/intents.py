@@ -1,7 +1,6 @@
 """What people want to pay: the columns that every demand brings, and what a demand is."""
 
-from collections.abc import Iterator
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +19,7 @@ SENDERS_FEE_LIMIT = -1
 SENDERS_PARTS = 0
 """As a number of parts: what the sender's software takes by default."""
 
-_WINDOW_INTENTS = 100_000
+_ENOUGH = 100_000
 _LONGEST_SILENCE_NS = 3_650 * NS_PER_DAY
 
 
@@ -82,6 +81,20 @@ class Demand(Protocol):
         ...
 
 
+@runtime_checkable
+class Preparable(Protocol):
+    """A demand that answers faster when it knows that it will be asked about one world again and again."""
+
+    def prepared(self, graph: NetworkGraph, *, seed: int, origin_ns: int) -> Demand:
+        """Return the same demand, ready for one world."""
+        ...
+
+
+def prepared(demand: Demand, graph: NetworkGraph, *, seed: int, origin_ns: int) -> Demand:
+    """Return a demand ready to be asked about one world window by window: with the same answers."""
+    return demand.prepared(graph, seed=seed, origin_ns=origin_ns) if isinstance(demand, Preparable) else demand
+
+
 def draw_intents(
     demand: Demand, graph: NetworkGraph, *, seed: int, start_ns: int, end_ns: int, origin_ns: int = 0
 ) -> Intents:
@@ -123,45 +136,45 @@ def _problem(intents: Intents, nodes: int, descriptions: int, start_ns: int, end
     return ""
 
 
-def intent_windows(
-    demand: Demand, graph: NetworkGraph, *, seed: int, count: int, origin_ns: int = 0
-) -> Iterator[Intents]:
-    """Yield the first `count` intents of a world that begins at `origin_ns`, in windows of some 100,000.
+def payments_in(demand: Demand, graph: NetworkGraph, count: int) -> int:
+    """Return how many of the first `count` payments of a demand there are.
 
-    So a run of millions needs the memory of one window. A demand that ends
-    before has fewer.
-
-    Raises ConfigError when this demand on this graph never brings a payment.
+    Raises ConfigError when it never brings one on this graph.
     """
     if not graph.usable().any():
         raise ConfigError("nobody can pay on this graph: no channel is announced and enabled in any direction")
-    if demand.payments_in_all == 0:
+    in_all = demand.payments_in_all
+    if in_all == 0:
         raise ConfigError("this demand has no payments: ask for more than 0, in all and per hour")
-    left = count if demand.payments_in_all is None else min(count, demand.payments_in_all)
-    start_ns, window_ns, silent_ns = origin_ns, CELL_NS, 0
-    while left > 0:
-        end_ns = start_ns + window_ns
-        drawn = draw_intents(demand, graph, seed=seed, start_ns=start_ns, end_ns=end_ns, origin_ns=origin_ns)
-        found = len(drawn.start_ns)
-        silent_ns = 0 if found else silent_ns + window_ns
-        if silent_ns > _LONGEST_SILENCE_NS:
-            raise ConfigError(f"this demand brings no payment in ten years, and {left:,} are still asked for")
-        if found:
-            yield Intents._make(column[:left] for column in drawn)
-            left -= found
-        start_ns = end_ns
-        if found < _WINDOW_INTENTS // 2:
-            window_ns *= 2
-        elif found > 2 * _WINDOW_INTENTS:
-            window_ns = max(CELL_NS, window_ns // 2)
+    return count if in_all is None else min(count, in_all)
+
+
+def next_window_ns(window_ns: int, found: int, enough: int) -> int:
+    """Return how long the next window of a demand should be: windows grow until they bring enough.
+
+    Raises ConfigError after ten years without a payment.
+    """
+    if found >= enough:
+        return window_ns
+    if not found and window_ns > _LONGEST_SILENCE_NS:
+        raise ConfigError("this demand brings no payment in ten years, and more are asked for")
+    return 2 * window_ns
 
 
 def first_intents(demand: Demand, graph: NetworkGraph, *, seed: int, count: int, origin_ns: int = 0) -> Intents:
-    """Return the first `count` intents of a world that begins at `origin_ns`.
+    """Return the first `count` intents of a world that begins at `origin_ns`; fewer when the demand ends before.
 
     Raises ConfigError when this demand on this graph never brings a payment.
     """
-    return joined(list(intent_windows(demand, graph, seed=seed, count=count, origin_ns=origin_ns)))
+    left = payments_in(demand, graph, count)
+    parts, start_ns, window_ns = [], origin_ns, CELL_NS
+    while left > 0:
+        end_ns = start_ns + window_ns
+        drawn = draw_intents(demand, graph, seed=seed, start_ns=start_ns, end_ns=end_ns, origin_ns=origin_ns)
+        parts.append(Intents._make(column[:left] for column in drawn))
+        left -= len(parts[-1].start_ns)
+        start_ns, window_ns = end_ns, next_window_ns(window_ns, len(drawn.start_ns), _ENOUGH)
+    return joined(parts)
 
 
 def to_requests(intents: Intents) -> PaymentRequests:

@@ -8,8 +8,10 @@ from lightninglens.core.checks import require_ranges
 from lightninglens.core.graph import NetworkGraph
 from lightninglens.core.records import STRICT
 from lightninglens.core.units import MAX_MONEY_SAT
+from lightninglens.sim.demand.amounts import AmountMixture
 from lightninglens.sim.demand.draw import draw_hot, draw_uniform
 from lightninglens.sim.demand.intents import Intents
+from lightninglens.sim.demand.population import PopulationDemand
 from lightninglens.sim.demand.purposes import DESCRIPTIONS
 
 
@@ -159,15 +161,38 @@ LAB_SETTLEMENTS = replace(
 an hour on average. Channels drain for a while and not for good, which is where a circular rebalance can help."""
 
 
+MICRO_2023 = PopulationDemand(payments_per_hour=8_870.0, amounts=AmountMixture(mean_sat=44_700.0))
+"""August 2023 as River counted it: 6.6 million payments of 44,700 sat on average, most of them small."""
+
+EXCHANGE_2025 = PopulationDemand(payments_per_hour=7_250.0, amounts=AmountMixture(mean_sat=248_000.0))
+"""November 2025 as River extrapolated it: 5.22 million payments of 223 dollars (248,000 sat at 90,000 dollars), most
+of the volume exchange flows. The two differ in what was measured, rate and mean, and in nothing else."""
+
+_LAB_POPULATION = PopulationDemand(
+    payments_per_hour=LAB_DEMAND.payments_per_hour,
+    amounts=AmountMixture(mean_sat=44_700.0, most_sat=600_000),
+    circulation_hours=0.25,
+    onchain_hours=1.0,
+    onchain_delay_hours=0.5,
+    swap_providers=1,
+)
+
+
 class DemandName(StrEnum):
     """Demand by name, as settings and commands know it."""
 
     ROLES = "roles"
     SETTLEMENTS = "settlements"
     UNIFORM = "uniform"
+    MICRO_2023 = "micro-2023"
+    EXCHANGE_2025 = "exchange-2025"
 
 
-def named_demand(name: DemandName | str, *, lab: bool) -> DemandModel | UniformDemand:
+NamedDemand = DemandModel | UniformDemand | PopulationDemand
+"""The models that have names."""
+
+
+def named_demand(name: DemandName | str, *, lab: bool) -> NamedDemand:
     """Return the demand of this name, for the five-node lab or for any other graph."""
     match DemandName(name):
         case DemandName.UNIFORM:
@@ -176,3 +201,8 @@ def named_demand(name: DemandName | str, *, lab: bool) -> DemandModel | UniformD
             return LAB_SETTLEMENTS if lab else DemandModel(return_share=1.0)
         case DemandName.ROLES:
             return LAB_DEMAND if lab else DemandModel()
+        case DemandName.MICRO_2023:
+            return _LAB_POPULATION if lab else MICRO_2023
+        case DemandName.EXCHANGE_2025:
+            amounts = AmountMixture(mean_sat=100_000.0, most_sat=600_000)
+            return replace(_LAB_POPULATION, amounts=amounts) if lab else EXCHANGE_2025
