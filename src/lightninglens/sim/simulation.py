@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lightninglens.core.errors import InvariantError
+from lightninglens.core.errors import ConfigError, InvariantError
 from lightninglens.core.graph import NetworkGraph
 from lightninglens.core.ids import parse_node_id
 from lightninglens.core.units import NS_PER_SECOND
@@ -69,6 +69,8 @@ class Simulation:
         brings a payment.
         """
         world = scenario.world
+        if scenario.changes:
+            raise ConfigError("this version checks a scenario's `changes` and cannot make them yet: leave them out")
         self.scenario = scenario
         self.graph = graph
         self.start_ns = world.start_unix_s * NS_PER_SECOND

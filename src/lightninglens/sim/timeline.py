@@ -4,7 +4,7 @@ Times count from the beginning of the world. Nodes are named by id or alias,
 channels by id.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Literal, NamedTuple
 
@@ -153,7 +153,14 @@ class ChannelOffline:
 
 
 Change = CloseChannel | OpenChannel | SetPolicy | NodeOffline | ChannelOffline
-CHANGES: tuple[type[Change], ...] = (CloseChannel, OpenChannel, SetPolicy, NodeOffline, ChannelOffline)
+CHANGE_KINDS: Mapping[str, type[Change]] = {
+    "close-channel": CloseChannel,
+    "open-channel": OpenChannel,
+    "set-policy": SetPolicy,
+    "node-offline": NodeOffline,
+    "channel-offline": ChannelOffline,
+}
+"""The records by what a scenario file calls them."""
 
 
 class ScheduledChange(NamedTuple):
