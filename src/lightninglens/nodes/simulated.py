@@ -12,24 +12,21 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lightninglens.core.channels import ChannelState
 from lightninglens.core.errors import NodeRefused, NodeUnavailable
 from lightninglens.core.graph import NetworkGraph
 from lightninglens.core.htlc import (
     FailureCode,
-    FailureDetail,
     HtlcEvent,
-    HtlcEventKind,
-    HtlcEventType,
     HtlcOutcome,
 )
 from lightninglens.core.ids import ChannelId, NodeId
 from lightninglens.core.ports import NodeInfo
 from lightninglens.core.records import RebalanceChange, RebalanceOutcome
-from lightninglens.core.units import Msat, UnixNs
+from lightninglens.core.units import Msat
 from lightninglens.sim.engine import Engine, Harvest, PaymentKind, PaymentRequests
+from lightninglens.sim.reading import htlc_event
 
 NO_TAG = -1
 MAX_UNREAD_EVENTS = 10_000
@@ -136,7 +133,7 @@ class SimulatedWorld:
                 if queue.full():
                     self._listeners[int(event["node"])].discard(queue)
                 else:
-                    queue.put_nowait(_htlc_event(self.graph, event))
+                    queue.put_nowait(htlc_event(self.graph, event))
 
 
 class SimulatedNode:
@@ -236,25 +233,3 @@ def describe_failure(outcome: HtlcOutcome, code: FailureCode) -> str:
     }
     text = words.get(outcome, outcome.name.lower().replace("_", " "))
     return text if code is FailureCode.NONE else f"{text}; last error: {code.name.lower().replace('_', ' ')}"
-
-
-def _htlc_event(graph: NetworkGraph, row: NDArray[np.void]) -> HtlcEvent:
-    return HtlcEvent(
-        timestamp_ns=UnixNs(int(row["timestamp_ns"])),
-        kind=HtlcEventKind(int(row["kind"])),
-        event_type=HtlcEventType(int(row["event_type"])),
-        incoming_channel_id=_channel_of(graph, int(row["incoming_direction"])),
-        outgoing_channel_id=_channel_of(graph, int(row["outgoing_direction"])),
-        incoming_htlc_id=int(row["incoming_htlc_id"]),
-        outgoing_htlc_id=int(row["outgoing_htlc_id"]),
-        incoming_amount_msat=Msat(int(row["incoming_amount_msat"])),
-        outgoing_amount_msat=Msat(int(row["outgoing_amount_msat"])),
-        incoming_timelock_blocks=int(row["incoming_timelock_blocks"]),
-        outgoing_timelock_blocks=int(row["outgoing_timelock_blocks"]),
-        wire_failure=FailureCode(int(row["code"])),
-        failure_detail=FailureDetail(int(row["detail"])),
-    )
-
-
-def _channel_of(graph: NetworkGraph, direction: int) -> ChannelId:
-    return graph.channel_id(direction // 2) if direction >= 0 else ChannelId(0)

@@ -18,17 +18,16 @@ from lightninglens.core.channels import (
     HTLC_OUTPUT_WEIGHT,
     ChannelPolicy,
     ChannelState,
-    Opener,
 )
 from lightninglens.core.errors import InvariantError
 from lightninglens.core.graph import NetworkGraph, PolicyColumns
-from lightninglens.core.ids import NodeId
-from lightninglens.core.units import MSAT_PER_SAT, NS_PER_MS, Msat, Sat
+from lightninglens.core.units import MSAT_PER_SAT, NS_PER_MS
 from lightninglens.routing._probability import rebuild_table
 from lightninglens.routing.pathfinding import BLOCK_PADDING, DEFAULT_CLTV_LIMIT_BLOCKS, DEFAULT_FINAL_CLTV_BLOCKS
 from lightninglens.routing.state import REPORT_PAIRS, Estimator, grow_mission_control
 from lightninglens.sim import _channels, _events, _heap
 from lightninglens.sim._forwarding import BLOCK_NS
+from lightninglens.sim.reading import Gossip, channel_state
 from lightninglens.sim.state import (
     DEFAULT_RETRY_DELAY_NS,
     DEFAULT_TIMEOUT_NS,
@@ -401,34 +400,15 @@ class Engine:
 
     def channel_states(self, node: int) -> list[ChannelState]:
         """Return a node's channels as the node itself reports them."""
-        local_msat, commit_fees_sat = self.local_msat(), self.commit_fees_sat()
-        return [self._channel_state(direction, local_msat, commit_fees_sat) for direction in self.directions_of(node)]
+        feerate = self.config.commit_feerate_sat_per_kw
+        return [
+            channel_state(self.graph, self._world, self._policies, feerate, direction)
+            for direction in self.directions_of(node)
+        ]
 
-    def _channel_state(
-        self, direction: int, local_msat: NDArray[np.int64], commit_fees_sat: NDArray[np.int64]
-    ) -> ChannelState:
-        channel, other, network = direction // 2, direction ^ 1, self._world.network
-        peer = int(network.target[direction])
-        opened_here = int(network.opener_side[channel]) == direction % 2
-        return ChannelState(
-            channel_id=self.graph.channel_id(channel),
-            peer_id=NodeId(self.graph.node_ids[peer]),
-            peer_alias=self.graph.aliases[peer],
-            capacity_sat=Sat(int(network.capacity_msat[channel]) // MSAT_PER_SAT),
-            local_msat=Msat(int(local_msat[direction])),
-            remote_msat=Msat(int(local_msat[other])),
-            commit_fee_sat=Sat(int(commit_fees_sat[channel])),
-            unsettled_msat=Msat(int(network.pending_msat[direction] + network.pending_msat[other])),
-            pending_htlcs=int(self._world.own.pending_htlcs[direction] + self._world.own.pending_htlcs[other]),
-            local_reserve_sat=Sat(int(network.reserve_msat[direction]) // MSAT_PER_SAT),
-            remote_reserve_sat=Sat(int(network.reserve_msat[other]) // MSAT_PER_SAT),
-            opener=Opener.LOCAL if opened_here else Opener.REMOTE,
-            active=bool(self._world.own.active[channel]),
-            outbound_msat=Msat(int(self._world.own.spendable_msat[direction])),
-            inbound_msat=Msat(int(self._world.own.spendable_msat[other])),
-            local_policy=self.policy(direction),
-            remote_policy=self.policy(other),
-        )
+    def gossip(self) -> Gossip:
+        """Return what everybody has heard of the network by now."""
+        return Gossip(self.graph, self._world.gossip)
 
     def _make_room(self) -> None:
         self._empty_logs()
