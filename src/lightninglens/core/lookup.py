@@ -38,7 +38,7 @@ class Lookup:
         near = get_close_matches(text, self.nodes, n=1, cutoff=0.75)
         shown = text if len(text) <= 70 else f"{text[:67]}..."
         meant = f" (is {near[0]!r} meant?)" if near else ""
-        return f"no node of this graph has the id or the alias {shown!r}{meant}"
+        return f"{shown!r} is not a node of this graph, neither by id nor by alias{meant}"
 
     def channel(self, text: str) -> int:
         """Return the row of the channel with this id; raises ConfigError when it is none or not in the graph."""

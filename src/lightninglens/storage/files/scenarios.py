@@ -118,6 +118,12 @@ class ScenarioFile:
         return self.lines.place(key)
 
 
+def scenario_of_options(name: str) -> ScenarioFile:
+    """Return the scenario that no file describes: all defaults, for options to change; files are beside here."""
+    lines = KeyLines(Path("options"), "")
+    return _assembled(_Written(name=name), Path("options"), lines)
+
+
 def read_scenario_file(path: Path) -> ScenarioFile:
     """Read and check a scenario file; raises ConfigError that names the line and the key."""
     try:
@@ -142,6 +148,10 @@ def read_scenario_file(path: Path) -> ScenarioFile:
     written = _build(_Written, tables, "", lines)
     if written.format != SCENARIO_FORMAT:
         raise ConfigError(f"{lines.place('format')}: this is {written.format!r}, and {SCENARIO_FORMAT!r} is needed")
+    return _assembled(written, path, lines)
+
+
+def _assembled(written: _Written, path: Path, lines: "KeyLines") -> ScenarioFile:
     plain = {part.name: getattr(written, part.name) for part in dataclasses.fields(written) if part.name != "format"}
     return ScenarioFile(
         **plain
