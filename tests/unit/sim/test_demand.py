@@ -11,7 +11,6 @@ from tests.reference.networks import build_graph
 from lightninglens.core.errors import ConfigError
 from lightninglens.core.graph import NetworkGraph
 from lightninglens.sim.demand import (
-    DESCRIPTIONS,
     DemandModel,
     DemandName,
     Intents,
@@ -22,7 +21,7 @@ from lightninglens.sim.demand import (
     to_requests,
 )
 from lightninglens.sim.demand.model import LAB_DEMAND, LAB_SETTLEMENTS
-from lightninglens.sim.demand.purposes import PURPOSES
+from lightninglens.sim.demand.purposes import DESCRIPTIONS, PURPOSES
 from lightninglens.sim.topology import lab_topology
 
 HOUR_NS = 3_600 * 10**9

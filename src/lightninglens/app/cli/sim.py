@@ -223,13 +223,13 @@ def scenarios(
 ) -> None:
     """List the scenarios that come with LightningLens, or print one, to begin from."""
     invocation(ctx).start()
-    from lightninglens.lab.scenarios import READY, ready_file
+    from lightninglens.lab.scenarios import ready_file, ready_names
     from lightninglens.storage.files.scenarios import read_scenario_file
 
     if name is not None:
         typer.echo(ready_file(name).read_text(), nl=False)
         return
-    found = {each: read_scenario_file(ready_file(each)) for each in READY}
+    found = {each: read_scenario_file(ready_file(each)) for each in ready_names()}
     if as_json:
         facts = [
             {"name": each, "title": file.name, "about": file.about, "graph": file.graph, "payments": file.payments}

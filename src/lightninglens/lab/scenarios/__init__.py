@@ -1,6 +1,6 @@
 """Scenarios: opening one with all its files, and five that are ready to run.
 
-Entry points: `open_scenario_file`, `reopen_scenario`, `READY`, `ready_file`.
+Entry points: `open_scenario_file`, `reopen_scenario`, `ready_names`, `ready_file`.
 """
 
 from lightninglens.lab.scenarios.opening import (
@@ -10,14 +10,14 @@ from lightninglens.lab.scenarios.opening import (
     overridden,
     reopen_scenario,
 )
-from lightninglens.lab.scenarios.ready import READY, ready_file
+from lightninglens.lab.scenarios.ready import ready_file, ready_names
 
 __all__ = [
     "DEFAULT_PAYMENTS",
-    "READY",
     "OpenedScenario",
     "open_scenario_file",
     "overridden",
     "ready_file",
+    "ready_names",
     "reopen_scenario",
 ]

@@ -19,11 +19,10 @@ from lightninglens.sim.demand.intents import (
 from lightninglens.sim.demand.model import DemandModel, DemandName, NamedDemand, UniformDemand, named_demand
 from lightninglens.sim.demand.payment_list import PaymentList, PaymentListFile, PlugIn
 from lightninglens.sim.demand.population import PopulationDemand, PopulationWithAmounts
-from lightninglens.sim.demand.purposes import DESCRIPTIONS, Purpose
+from lightninglens.sim.demand.purposes import Purpose
 from lightninglens.sim.demand.roles import NetPayers, NodeRole
 
 __all__ = [
-    "DESCRIPTIONS",
     "AmountMixture",
     "AmountModel",
     "Amounts",

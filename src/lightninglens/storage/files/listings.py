@@ -15,7 +15,9 @@ from io import BytesIO
 from pathlib import Path
 from typing import NoReturn
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from lightninglens.core.errors import DataError
 
@@ -54,19 +56,23 @@ class ListingFile:
                     block = block.rstrip()
                 height = block.count(b"\n") + (not block.endswith(b"\n"))
                 if block:
-                    yield Piece(frame=self._frame(block, height, first_line), block=block, first_line=first_line)
+                    yield Piece(frame=self._frame(block, first_line), block=block, first_line=first_line)
                 first_line += height
         self.sha256 = digest.hexdigest()
 
-    def _frame(self, block: bytes, height: int, first_line: int) -> pl.DataFrame:
-        try:
-            frame = pl.read_csv(BytesIO(block), has_header=False, new_columns=list(self.header), infer_schema=False)
-        except pl.exceptions.PolarsError:
-            frame = pl.DataFrame()
-        if frame.width != len(self.header) or frame.height != height:
+    def _frame(self, block: bytes, first_line: int) -> pl.DataFrame:
+        # polars fills up a line that is too short, so that a line cut off would pass: fields are counted here. Quotes
+        # hide commas, so a piece with quotes is split line by line.
+        if b'"' in block or np.any(_commas(block) != len(self.header) - 1):
             lines = _lines(block, self.path, first_line)
             rows = [split(self, text, first_line + row) for row, text in enumerate(lines)]
             frame = pl.DataFrame(rows, schema=dict.fromkeys(self.header, pl.String), orient="row")
+        else:
+            _decoded(block, self.path, first_line)
+            names = list(self.header)
+            frame = pl.read_csv(
+                BytesIO(block), has_header=False, new_columns=names, infer_schema=False, quote_char=None
+            )
         text = pl.all().str.strip_chars()
         return frame.select(pl.when(text != "").then(text))
 
@@ -142,9 +148,23 @@ def place(path: Path, line: int) -> str:
     return f"{path} line {line:,}"
 
 
-def _lines(block: bytes, path: Path, first_line: int) -> tuple[str, ...]:
+def _commas(block: bytes) -> NDArray[np.int64]:
+    """Return the number of commas in each line."""
+    characters = np.frombuffer(block, np.uint8)
+    ends = np.flatnonzero(characters == ord("\n"))
+    if not block.endswith(b"\n"):
+        ends = np.append(ends, len(block))
+    return np.diff(np.searchsorted(np.flatnonzero(characters == ord(",")), ends), prepend=0)
+
+
+def _decoded(block: bytes, path: Path, first_line: int) -> str:
     try:
-        return tuple(block.decode().replace("\r\n", "\n").removesuffix("\n").split("\n")) if block else ()
+        return block.decode()
     except UnicodeDecodeError as error:
         line = first_line + block.count(b"\n", 0, error.start)
         raise DataError("this is not UTF-8 text", where=place(path, line)) from None
+
+
+def _lines(block: bytes, path: Path, first_line: int) -> list[str]:
+    text = _decoded(block, path, first_line)
+    return text.replace("\r\n", "\n").removesuffix("\n").split("\n") if text else []

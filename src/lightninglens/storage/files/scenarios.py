@@ -43,6 +43,8 @@ DEMAND_KINDS: Mapping[str, type[Any]] = {
     "population": PopulationDemand,
     "payment-list": PaymentListFile,
 }
+_UNKNOWN_KEY = {"unexpected_keyword_argument", "extra_forbidden"}
+
 _OTHER_NAMES = {"kappa": "circulation_share", "channel_id": "channel", "node_id": "node", "time_s": "at_s"}
 """What people call a key whose name here is another."""
 
@@ -220,7 +222,9 @@ def _build(kind: type[T], table: Mapping[str, Any], key: str, lines: "KeyLines")
     try:
         built: T = TypeAdapter(kind).validate_json(json.dumps(table))
     except ValidationError as error:
-        fault = error.errors(include_url=False)[0]
+        faults = error.errors(include_url=False)
+        # A key that is not known explains one that is missing.
+        fault = next((each for each in faults if each["type"] in _UNKNOWN_KEY), faults[0])
         path = [str(part) for part in fault["loc"]]
         raise ConfigError(_told(kind, fault, path, key, lines)) from None
     return built
@@ -229,7 +233,7 @@ def _build(kind: type[T], table: Mapping[str, Any], key: str, lines: "KeyLines")
 def _told(kind: type[Any], fault: Any, path: list[str], key: str, lines: "KeyLines") -> str:
     names = _names_at(kind, path[:-1])
     whole = ".".join(part for part in [key, *path] if part)
-    if fault["type"] in {"unexpected_keyword_argument", "extra_forbidden"}:
+    if fault["type"] in _UNKNOWN_KEY:
         near = get_close_matches(path[-1], names, n=1, cutoff=0.5)
         known = _OTHER_NAMES.get(path[-1])
         meant = known if known in names else near[0] if near else ""
@@ -284,6 +288,6 @@ class KeyLines:
         """Return file, line and key; the line of the table around it where the key has none."""
         outer = key
         while outer and outer not in self._lines:
-            outer = outer.rpartition(".")[0]
+            outer = max(outer.rpartition(".")[0], outer.rpartition("[")[0], key=len)
         line = f" line {self._lines[outer]}" if outer else ""
         return f"{self.path}{line}{': ' if key else ''}{key}"
