@@ -4,16 +4,32 @@ import random
 
 import numpy as np
 import pytest
-from tests.reference import mission_control, networks, pathfinding
+from tests.reference import bimodal, mission_control, networks, pathfinding
 
 from lightninglens.core.graph import NetworkGraph
 from lightninglens.core.htlc import FailureCode, HtlcOutcome
 from lightninglens.routing import NoRoute, PathFinder, Route, RouteQuery
-from lightninglens.routing.state import NEVER_NS, Estimator
+from lightninglens.routing.state import APRIORI, BIMODAL, NEVER_NS, Estimator
 from lightninglens.routing.state import MissionControl as Memory
 
 HEIGHT = 800_000
 CODES = [code for code in FailureCode if code != FailureCode.NONE]
+
+
+def estimator_config(estimator: Estimator) -> mission_control.AprioriConfig | bimodal.BimodalConfig:
+    """Return the twin of an estimator."""
+    if estimator.kind == BIMODAL:
+        return bimodal.BimodalConfig(
+            node_weight=estimator.bimodal_node_weight,
+            scale_msat=int(estimator.bimodal_scale_msat),
+            decay_time_ns=int(estimator.bimodal_decay_ns),
+        )
+    return mission_control.AprioriConfig(
+        penalty_half_life_ns=int(estimator.half_life_ns),
+        apriori_hop_probability=estimator.hop_probability,
+        apriori_weight=estimator.apriori_weight,
+        capacity_fraction=estimator.capacity_fraction,
+    )
 
 
 class Twin:
@@ -25,11 +41,7 @@ class Twin:
         self.nodes = (graph.node1.tolist(), graph.node2.tolist())
 
     def memory(self, sender: int) -> mission_control.MissionControl:
-        config = mission_control.AprioriConfig(
-            apriori_hop_probability=self.estimator.hop_probability,
-            apriori_weight=self.estimator.apriori_weight,
-            capacity_fraction=self.estimator.capacity_fraction,
-        )
+        config = estimator_config(self.estimator)
         return self.memories.setdefault(sender, mission_control.MissionControl(sender, config))
 
     def find(self, query: RouteQuery, now: int) -> tuple[list[pathfinding.Hop], float] | HtlcOutcome:
@@ -39,21 +51,30 @@ class Twin:
         if limit is None:
             limit = amount if amount <= 1_000_000 else amount * 5 // 100
         outgoing = None
-        if query.outgoing_channel is not None:
-            side = 0 if self.nodes[0][query.outgoing_channel] == query.sender else 1
-            outgoing = 2 * query.outgoing_channel + side
+        if query.outgoing_channels:
+            outgoing = frozenset(
+                2 * channel + (0 if self.nodes[0][channel] == query.sender else 1)
+                for channel in query.outgoing_channels
+            )
+
+        def probability(low: int, high: int, sent: int, capacity: int) -> float:
+            if low in query.ignored_nodes or (low, high) in query.ignored_pairs:
+                return 0.0
+            return memory.probability(low, high, sent, capacity, now)
+
         search = pathfinding.Search(
             self.graph,
             pathfinding.PathFindingConfig(
                 attempt_cost_msat=int(self.estimator.attempt_cost_msat),
                 attempt_cost_ppm=self.estimator.attempt_cost_ppm,
                 min_probability=self.estimator.min_probability,
+                time_preference=query.time_preference or self.estimator.time_preference,
             ),
             pathfinding.Restrictions(
-                probability=lambda low, high, sent, capacity: memory.probability(low, high, sent, capacity, now),
+                probability=probability,
                 fee_limit=limit,
                 cltv_limit=query.cltv_limit_blocks,
-                outgoing_direction=outgoing,
+                outgoing_directions=outgoing,
                 last_hop=query.last_hop,
             ),
             lambda direction: self.spendable[direction],
@@ -132,16 +153,36 @@ def draw_query(draw: random.Random, graph: NetworkGraph, spendable: list[int]) -
         fee_limit_msat=draw.choice([None, None, None, 0, 500, 10_000, 10**12]),
         final_cltv_blocks=draw.choice([18, 80, 80, 144]),
         cltv_limit_blocks=draw.choice([2016, 2016, 2016, 300, 10_000]),
-        outgoing_channel=draw.choice(own) // 2 if own and draw.random() < 0.2 else None,
+        outgoing_channels=tuple(
+            direction // 2 for direction in (draw.choices(own, k=draw.randrange(1, 4)) if own else ())
+        )
+        if draw.random() < 0.2
+        else (),
         last_hop=draw.randrange(nodes) if draw.random() < 0.15 else None,
+        ignored_pairs=draw_pairs(draw, graph) if draw.random() < 0.2 else (),
+        ignored_nodes=tuple(draw.choices(range(nodes), k=2)) if draw.random() < 0.1 else (),
+        time_preference=draw.choice([-1.0, -0.5, 0.3, 1.0]) if draw.random() < 0.2 else None,
     )
 
 
+def draw_pairs(draw: random.Random, graph: NetworkGraph) -> tuple[tuple[int, int], ...]:
+    """Draw a few pairs of neighbours, in one direction each."""
+    sources, targets = graph.sources().tolist(), graph.targets().tolist()
+    directions = draw.choices(range(len(sources)), k=draw.randrange(1, 6))
+    return tuple((sources[direction], targets[direction]) for direction in directions)
+
+
 def draw_estimator(draw: random.Random) -> Estimator:
-    """Draw LND's defaults, or settings under which ties and certain hops are common."""
-    if draw.random() < 0.6:
+    """Draw one of LND's estimators at its defaults, or settings under which ties and certain hops are common."""
+    if draw.random() < 0.4:
         return Estimator()
+    if draw.random() < 0.3:
+        return Estimator(kind=BIMODAL)
     return Estimator(
+        kind=draw.choice([APRIORI, APRIORI, BIMODAL]),
+        bimodal_scale_msat=draw.choice([1.0, 1e6, 3e8, 2.5e11]),
+        bimodal_node_weight=draw.choice([0.0, 0.2, 1.0]),
+        bimodal_decay_ns=draw.choice([3_600e9, 604_800e9]),
         attempt_cost_msat=draw.choice([0.0, 100_000.0]),
         attempt_cost_ppm=draw.choice([0, 1_000]),
         min_probability=draw.choice([0.0, 0.01]),

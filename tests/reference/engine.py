@@ -261,6 +261,7 @@ class Simulator:
             self._finish(payment, Outcome.TIMEOUT)
             return
         memory = self._memory(request.sender)
+        outgoing = request.outgoing_direction
         search = Search(
             self.view,
             PathFindingConfig(),
@@ -270,7 +271,7 @@ class Simulator:
                 ),
                 fee_limit=request.fee_limit_msat,
                 cltv_limit=CLTV_LIMIT,
-                outgoing_direction=request.outgoing_direction,
+                outgoing_directions=None if outgoing is None else frozenset({outgoing}),
                 last_hop=request.last_hop,
             ),
             self._bandwidth,

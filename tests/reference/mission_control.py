@@ -1,4 +1,4 @@
-"""Mission control, the a-priori estimator and the interpretation of results, as in LND's Go.
+"""Mission control, LND's estimators and the interpretation of results, as in LND's Go.
 
 Source: LND `routing/missioncontrol_state.go`, `missioncontrol.go`,
 `probability_apriori.go`, `result_interpretation.go` (payments without blinded
@@ -9,6 +9,8 @@ import math
 from dataclasses import dataclass, field, replace
 
 from lightninglens.core.htlc import FailureCode as Code
+from tests.reference.bimodal import BimodalConfig
+from tests.reference.pair_results import TimedPairResult
 
 HOUR_NS = 3_600 * 10**9
 MINUTE_NS = 60 * 10**9
@@ -25,15 +27,43 @@ class AprioriConfig:
     capacity_fraction: float = 0.9999
     prev_success_probability: float = 0.95
 
+    def pair_probability(
+        self, now: int, results: dict[int, TimedPairResult], to_node: int, amt: int, capacity_msat: int
+    ) -> float:
+        """`PairProbability`."""
+        node = self._node_probability(now, results, amt, capacity_msat)
+        return self._calculate(now, results, node, to_node, amt)
 
-@dataclass(frozen=True)
-class TimedPairResult:
-    """What is remembered of one directed pair; a time of None is Go's zero time."""
+    def local_pair_probability(self, now: int, results: dict[int, TimedPairResult], to_node: int) -> float:
+        """`LocalPairProbability`."""
+        return self._calculate(now, results, self.prev_success_probability, to_node, LIGHTNING_MAX_MSAT)
 
-    fail_time: int | None = None
-    fail_amt: int = 0
-    success_time: int | None = None
-    success_amt: int = 0
+    def _node_probability(self, now: int, results: dict[int, TimedPairResult], amt: int, capacity_msat: int) -> float:
+        apriori = self.apriori_hop_probability * capacity_factor(amt, capacity_msat, self.capacity_fraction)
+        if self.apriori_weight == 1 or not results:
+            return apriori
+        factor = 1 / (1 - self.apriori_weight) - 1
+        total, weight = apriori * factor, factor
+        for result in results.values():
+            if amt <= result.success_amt:
+                weight += 1
+                total += self.prev_success_probability
+            elif result.fail_time is not None and amt >= result.fail_amt:
+                weight += self._weight(now - result.fail_time)
+        return total / weight if weight else apriori  # Go has NaN here
+
+    def _calculate(self, now: int, results: dict[int, TimedPairResult], node: float, to_node: int, amt: int) -> float:
+        if to_node not in results:
+            return node
+        last = results[to_node]
+        if amt <= last.success_amt:
+            return self.prev_success_probability
+        if last.fail_time is None or amt < last.fail_amt:
+            return node
+        return node * (1 - self._weight(now - last.fail_time))
+
+    def _weight(self, age: int) -> float:
+        return math.pow(2, -hours(age) / hours(self.penalty_half_life_ns))
 
 
 @dataclass(frozen=True)
@@ -45,6 +75,8 @@ class PairResult:
 
 
 Pair = tuple[int, int]
+
+BAD_ONION = (Code.INVALID_ONION_VERSION, Code.INVALID_ONION_HMAC, Code.INVALID_ONION_KEY)
 
 
 @dataclass
@@ -101,7 +133,7 @@ class Interpretation:
     amounts: list[int]
     node_failure: int | None = None
     pair_results: dict[Pair, PairResult] = field(default_factory=dict)
-    final: bool = False
+    final_reason: str | None = None
     policy_failure: Pair | None = None
 
     @property
@@ -130,25 +162,62 @@ class Interpretation:
         for channel in range(first, last + 1):
             self.pair_results[self._pair(channel)] = PairResult(success=True, amt=self.amounts[channel])
 
+    def _fail_pairs(self, end: int) -> None:
+        for channel in range(end):
+            self._fail_pair(channel)
+
     def process_success(self) -> None:
         """All nodes acted right."""
         self._success_range(0, self.hops - 1)
 
+    def process_unknown(self) -> None:
+        """Nobody knows who failed it."""
+        if self.hops == 1:
+            self._fail_node(1)
+            self.final_reason = "error"
+            return
+        self._fail_pairs(self.hops)
+
+    def process_self(self, code: Code) -> None:
+        """We could not send it, or our peer found it malformed."""
+        if code in BAD_ONION:
+            self._fail_node(1)
+            if self.hops == 1:
+                self.final_reason = "error"
+
     def process_final(self, code: Code) -> None:
         """The receiver refused."""
-        if code == Code.INCORRECT_OR_UNKNOWN_PAYMENT_DETAILS:
-            self._success_range(0, self.hops - 1)
-        else:
-            self._fail_node(self.hops)
-            if self.hops > 1:
-                self._success_range(0, self.hops - 2)
-        self.final = True
+        n = self.hops
+        match code:
+            case Code.FINAL_INCORRECT_CLTV_EXPIRY | Code.FINAL_INCORRECT_HTLC_AMOUNT:
+                if n == 1:
+                    self._fail_node(n)
+                    self.final_reason = "error"
+                    return
+                self._fail_pair(n - 1)
+                self._success_range(0, n - 2)
+            case Code.INCORRECT_PAYMENT_AMOUNT | Code.INCORRECT_OR_UNKNOWN_PAYMENT_DETAILS:
+                self._success_range(0, n - 1)
+                self.final_reason = "incorrect_payment_details"
+            case Code.FINAL_EXPIRY_TOO_SOON:
+                self.final_reason = "incorrect_payment_details"
+            case Code.MPP_TIMEOUT:
+                self._success_range(0, n - 1)
+            case _:
+                self._fail_node(n)
+                self._success_range(0, n - 2)
+                self.final_reason = "error"
 
     def process_intermediate(self, index: int, code: Code) -> None:
         """A forwarding node refused."""
         match code:
             case Code.UNKNOWN_NEXT_PEER | Code.PERMANENT_CHANNEL_FAILURE:
                 self._fail_pair(index)
+            case code if code in BAD_ONION:
+                self._fail_pair(index)
+            case Code.INVALID_ONION_PAYLOAD | Code.INVALID_ONION_BLINDING:
+                self._fail_node(index)
+                self._success_range(0, index - 2)
             case Code.CHANNEL_DISABLED:
                 self.policy_failure = self._pair(index)
                 self._fail_pair(index)
@@ -164,16 +233,30 @@ class Interpretation:
                 self._fail_pair_balance(index)
                 self._success_range(0, index - 1)
             case Code.EXPIRY_TOO_SOON if index > 1:
-                for channel in range(index):
-                    self._fail_pair(channel)
+                self._fail_pairs(index)
             case _:
                 self._fail_node(index)
+
+    def process(self, code: Code, source: int) -> None:
+        """`interpretResult`; without a failure the payment is over because it succeeded."""
+        if code == Code.NONE:
+            self.process_success()
+        elif code == Code.UNREADABLE_FAILURE:
+            self.process_unknown()
+        elif source == 0:
+            self.process_self(code)
+        elif source == self.hops:
+            self.process_final(code)
+        else:
+            self.process_intermediate(source, code)
 
 
 class MissionControl:
     """One sender's memory and its probabilities."""
 
-    def __init__(self, self_node: int, config: AprioriConfig | None = None, state: State | None = None) -> None:
+    def __init__(
+        self, self_node: int, config: AprioriConfig | BimodalConfig | None = None, state: State | None = None
+    ) -> None:
         self.self_node = self_node
         self.config = config or AprioriConfig()
         self.state = state or State()
@@ -181,57 +264,21 @@ class MissionControl:
     def report(self, nodes: list[int], amounts: list[int], code: Code, source: int, now: int) -> bool:
         """Take in how an attempt ended (applyPaymentResult); return True when the payment must end."""
         result = Interpretation(nodes=nodes, amounts=amounts)
-        if code == Code.NONE:
-            result.process_success()
-            result.final = True
-        elif source == len(amounts):
-            result.process_final(code)
-        elif source > 0:
-            result.process_intermediate(source, code)
+        result.process(code, source)
         if result.policy_failure is not None and self.state.request_second_chance(now, result.policy_failure):
             return False
         if result.node_failure is not None:
             self.state.set_all_fail(result.node_failure, now)
         for pair, pair_result in result.pair_results.items():
             self.state.set_last_pair_result(pair, now, pair_result)
-        return result.final
+        return code == Code.NONE or result.final_reason is not None
 
     def probability(self, from_node: int, to_node: int, amt: int, capacity_msat: int, now: int) -> float:
         """Return the probability that a hop carries an amount (GetProbability)."""
         results = self.state.last_pair_result.get(from_node, {})
         if from_node == self.self_node:
-            node = self.config.prev_success_probability
-            return self._calculate(now, results, node, to_node, LIGHTNING_MAX_MSAT)
-        node = self._node_probability(now, results, amt, capacity_msat)
-        return self._calculate(now, results, node, to_node, amt)
-
-    def _node_probability(self, now: int, results: dict[int, TimedPairResult], amt: int, capacity_msat: int) -> float:
-        config = self.config
-        apriori = config.apriori_hop_probability * capacity_factor(amt, capacity_msat, config.capacity_fraction)
-        if config.apriori_weight == 1 or not results:
-            return apriori
-        factor = 1 / (1 - config.apriori_weight) - 1
-        total, weight = apriori * factor, factor
-        for result in results.values():
-            if amt <= result.success_amt:
-                weight += 1
-                total += config.prev_success_probability
-            elif result.fail_time is not None and amt >= result.fail_amt:
-                weight += self._weight(now - result.fail_time)
-        return total / weight
-
-    def _calculate(self, now: int, results: dict[int, TimedPairResult], node: float, to_node: int, amt: int) -> float:
-        if to_node not in results:
-            return node
-        last = results[to_node]
-        if amt <= last.success_amt:
-            return self.config.prev_success_probability
-        if last.fail_time is None or amt < last.fail_amt:
-            return node
-        return node * (1 - self._weight(now - last.fail_time))
-
-    def _weight(self, age: int) -> float:
-        return math.pow(2, -hours(age) / hours(self.config.penalty_half_life_ns))
+            return self.config.local_pair_probability(now, results, to_node)
+        return self.config.pair_probability(now, results, to_node, amt, capacity_msat)
 
 
 def hours(duration: int) -> float:

@@ -156,6 +156,7 @@ class PathFindingConfig:
     attempt_cost_msat: int = 100_000
     attempt_cost_ppm: int = 1_000
     min_probability: float = 0.01
+    time_preference: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -166,7 +167,7 @@ class Restrictions:
     """(from node, to node, amount in msat, capacity in msat) to a probability."""
     fee_limit: int
     cltv_limit: int
-    outgoing_direction: int | None = None
+    outgoing_directions: frozenset[int] | None = None
     last_hop: int | None = None
 
 
@@ -224,7 +225,9 @@ class Search:
         self.source, self.target, self.amount = source, target, amount
         self.final_expiry = height + final_delta
         self.cltv_limit = restrictions.cltv_limit - final_delta + self.final_expiry
-        self.attempt_cost = float(config.attempt_cost_msat + amount * config.attempt_cost_ppm // 10**6)
+        default_cost = float(config.attempt_cost_msat + amount * config.attempt_cost_ppm // 10**6)
+        preference = config.time_preference * 0.9
+        self.attempt_cost = default_cost * (1 / (0.5 - preference / 2) - 1)
         self.distance: dict[int, NodeWithDist] = {}
         self.heap = DistanceHeap()
 
@@ -250,11 +253,11 @@ class Search:
         return self._unravel()
 
     def _check_balance(self) -> None:
-        wanted = self.restrictions.outgoing_direction
+        wanted = self.restrictions.outgoing_directions
         balances = [
             self.bandwidth(direction)
             for direction in self.graph.outgoing_directions(self.source)
-            if wanted is None or direction == wanted
+            if wanted is None or direction in wanted
         ]
         if sum(balances) < self.amount:
             raise InsufficientBalance
@@ -281,9 +284,9 @@ class Search:
     def _edge_local(self, edges: list[Edge], to: NodeWithDist, exit_hop: bool) -> UnifiedEdge | None:
         best: Edge | None = None
         max_bandwidth = 0
-        wanted = self.restrictions.outgoing_direction
+        wanted = self.restrictions.outgoing_directions
         for edge in edges:
-            if wanted is not None and edge.direction != wanted:
+            if wanted is not None and edge.direction not in wanted:
                 continue
             amount = to.net_amount_received + self._capped(edge, to, exit_hop)
             bandwidth = self.bandwidth(edge.direction)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
 
+from lightninglens.core.channels import ChannelPolicy
 from lightninglens.core.ids import ChannelId, NodeId
 from lightninglens.core.units import MAX_MONEY_MSAT, Msat, UnixNs
 
@@ -54,6 +55,20 @@ class RebalanceChange:
             raise ValueError(f"a fee limit of {self.max_fee_msat} msat is none")
         if self.outgoing_channel_id == self.incoming_channel_id:
             raise ValueError(f"{self.outgoing_channel_id} cannot be both the way out and the way in")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyChange:
+    """Ask other fees or limits in our direction of a channel."""
+
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
+
+    node_id: NodeId
+    channel_id: ChannelId
+    policy: ChannelPolicy
+    previous_policy: ChannelPolicy | None
+    """What was asked when this was decided: what a rollback goes back to."""
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -54,6 +54,7 @@ class Stream(IntEnum):
     NODE_ROLE = 36
     NODE_SIDE = 37
     SWAP_PROVIDER = 38
+    SCRAMBLE = 40
 
 
 @kernel

@@ -17,18 +17,15 @@ from lightninglens.core.channels import ChannelState
 from lightninglens.core.errors import NodeRefused, NodeUnavailable
 from lightninglens.core.graph import NetworkGraph
 from lightninglens.core.htlc import (
-    FailureCode,
     HtlcEvent,
-    HtlcOutcome,
 )
 from lightninglens.core.ids import ChannelId, NodeId
 from lightninglens.core.ports import NodeInfo
 from lightninglens.core.records import RebalanceChange, RebalanceOutcome
-from lightninglens.core.units import Msat
 from lightninglens.sim.engine import Engine, Harvest, PaymentKind, PaymentRequests
 from lightninglens.sim.reading import htlc_event
+from lightninglens.sim.rebalances import circular_payment, rebalance_outcome
 
-NO_TAG = -1
 MAX_UNREAD_EVENTS = 10_000
 
 _Result = TypeVar("_Result")
@@ -127,7 +124,7 @@ class SimulatedWorld:
         for row in np.flatnonzero(payments.kind == PaymentKind.REBALANCE).tolist():
             future = self._waiting.pop(int(payments.payment_id[row]), None)
             if future is not None and not future.done():
-                future.set_result(_outcome(harvest, row))
+                future.set_result(rebalance_outcome(harvest.payments, row))
         for event in harvest.htlc_events:
             for queue in list(self._listeners.get(int(event["node"]), ())):
                 if queue.full():
@@ -192,44 +189,3 @@ class SimulatedNode:
             if self._world.graph.channel_id(direction // 2) == channel_id:
                 return direction
         raise NodeRefused(f"the node has no channel {channel_id}")
-
-
-def circular_payment(now_ns: int, node: int, outgoing: int, last_hop: int, change: RebalanceChange) -> PaymentRequests:
-    """Return a change as the engine takes it: a payment to oneself, out over a direction and back by a peer."""
-    return PaymentRequests(
-        start_ns=np.array([now_ns], np.int64),
-        sender=np.array([node], np.int32),
-        receiver=np.array([node], np.int32),
-        amount_msat=np.array([change.amount_msat], np.int64),
-        fee_limit_msat=np.array([change.max_fee_msat], np.int64),
-        kind=np.array([PaymentKind.REBALANCE], np.int8),
-        tag=np.array([NO_TAG], np.int32),
-        outgoing=np.array([outgoing], np.int32),
-        last_hop=np.array([last_hop], np.int32),
-    )
-
-
-def _outcome(harvest: Harvest, row: int) -> RebalanceOutcome:
-    payments = harvest.payments
-    outcome = HtlcOutcome(int(payments.outcome[row]))
-    succeeded = outcome is HtlcOutcome.SUCCEEDED
-    return RebalanceOutcome(
-        succeeded=succeeded,
-        moved_msat=Msat(int(payments.amount_msat[row]) if succeeded else 0),
-        fee_msat=Msat(int(payments.fee_msat[row])),
-        attempts=int(payments.attempts[row]),
-        hops=int(payments.hops[row]),
-        detail="" if succeeded else describe_failure(outcome, FailureCode(int(payments.failure_code[row]))),
-    )
-
-
-def describe_failure(outcome: HtlcOutcome, code: FailureCode) -> str:
-    """Return in words why a payment failed."""
-    words = {
-        HtlcOutcome.NO_ROUTE: "no route with enough capacity within the fee limit",
-        HtlcOutcome.INSUFFICIENT_BALANCE: "the sender's own channels cannot carry it",
-        HtlcOutcome.TIMEOUT: "no attempt succeeded in time",
-        HtlcOutcome.FAILED_ON_ROUTE: "every route that was tried failed",
-    }
-    text = words.get(outcome, outcome.name.lower().replace("_", " "))
-    return text if code is FailureCode.NONE else f"{text}; last error: {code.name.lower().replace('_', ' ')}"

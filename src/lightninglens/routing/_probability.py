@@ -1,6 +1,7 @@
-"""Mission control and the a-priori estimator, compiled.
+"""Mission control and LND's two estimators, compiled.
 
-Source: LND `routing/missioncontrol_state.go`, `routing/probability_apriori.go`.
+Source: LND `routing/missioncontrol_state.go`, `routing/missioncontrol.go`
+(GetProbability), `routing/probability_apriori.go`, `routing/probability_bimodal.go`.
 Plain-Python twin: tests/reference/mission_control.py.
 """
 
@@ -10,13 +11,16 @@ from typing import Any
 import numpy as np
 
 from lightninglens.core.jit import kernel
-from lightninglens.routing.state import NEVER_NS
+from lightninglens.routing._bimodal import bimodal_probability, can_send, cannot_send, fading
+from lightninglens.routing.state import ANY_NODE, BIMODAL, NEVER_NS
 
 _CERTAIN_SHARE = 0.08
 """Below this share of the capacity the capacity factor is exactly 1.0 in float64, at LND's constants."""
 _SMEARING = 0.025
 _LEAST_FACTOR = 0.5
 _LOCAL_AMOUNT_MSAT = np.int64(2**62)
+_HOUR_NS = np.int64(3_600_000_000_000)
+_NODE_BITS = 32
 
 
 @kernel
@@ -132,7 +136,7 @@ def grant_second_chance(memory: Any, estimator: Any, sender: Any, from_node: Any
 
 @kernel
 def load_history(memory: Any, scratch: Any, sender: Any) -> None:
-    """Hang the sender's results on the nodes they start at, for the search that follows."""
+    """Hang the sender's results on the nodes they start at, and mark where pairs are ignored, for the next search."""
     generation = np.int32(scratch.counters[0])
     entry = memory.first_of_sender[sender]
     while entry >= 0:
@@ -144,6 +148,23 @@ def load_history(memory: Any, scratch: Any, sender: Any) -> None:
             label.history = entry
             label.history_generation = generation
         entry = memory.next_of_sender[entry]
+    for row in range(scratch.ignored.shape[0]):
+        label = scratch.labels[scratch.ignored[row] >> _NODE_BITS]
+        if label.history_generation != generation:
+            label.history = np.int32(-1)
+            label.history_generation = generation
+
+
+@kernel
+def _contains(keys: Any, key: Any) -> Any:
+    row = np.searchsorted(keys, key)
+    return row < keys.shape[0] and keys[row] == key
+
+
+@kernel
+def _is_ignored(ignored: Any, from_node: Any, to_node: Any) -> Any:
+    first = np.int64(from_node) << _NODE_BITS
+    return _contains(ignored, first + ANY_NODE + 1) or _contains(ignored, first + to_node + 1)
 
 
 @kernel
@@ -160,8 +181,15 @@ def capacity_factor(amount: Any, capacity: Any, fraction: Any) -> Any:
 
 
 @kernel
+def _hours(duration_ns: Any) -> Any:
+    """Return a duration in hours, rounded as Go's Duration.Hours rounds."""
+    whole = duration_ns // _HOUR_NS
+    return np.float64(whole) + np.float64(duration_ns - whole * _HOUR_NS) / np.float64(_HOUR_NS)
+
+
+@kernel
 def _weight(age_ns: Any, half_life_ns: Any) -> Any:
-    return math.pow(2.0, -(np.float64(age_ns) / half_life_ns))
+    return math.pow(2.0, -_hours(age_ns) / _hours(np.int64(half_life_ns)))
 
 
 @kernel
@@ -183,7 +211,77 @@ def node_probability(
         elif memory.fail_time_ns[entry] != NEVER_NS and amount >= memory.fail_msat[entry]:
             weight += _weight(now - memory.fail_time_ns[entry], estimator.half_life_ns)
         entry = scratch.history_next[entry]
+    if weight == 0.0:
+        return apriori  # only with a weight of 0 and results for other amounts, where LND divides 0 by 0
     return total / weight
+
+
+@kernel
+def _apriori(
+    memory: Any, scratch: Any, estimator: Any, own: Any, first: Any, entry: Any, amount: Any, capacity: Any, now: Any
+) -> Any:
+    """Return the a-priori estimate; `entry` is the pair's own result or -1, `first` its node's newest."""
+    if own:
+        base = estimator.success_probability
+        amount = _LOCAL_AMOUNT_MSAT
+    else:
+        base = node_probability(memory, scratch, estimator, first, amount, capacity, now)
+    if entry < 0:
+        return base
+    if amount <= memory.success_msat[entry]:
+        return estimator.success_probability
+    if memory.fail_time_ns[entry] == NEVER_NS or amount < memory.fail_msat[entry]:
+        return base
+    return base * (1.0 - _weight(now - memory.fail_time_ns[entry], estimator.half_life_ns))
+
+
+@kernel
+def _bimodal_direct(memory: Any, estimator: Any, entry: Any, amount: Any, capacity: Any, now: Any) -> Any:
+    """Return the probability from what is known of the pair itself (directProbability)."""
+    success, failure = np.int64(0), np.int64(capacity)
+    if entry >= 0 and memory.fail_time_ns[entry] != NEVER_NS:
+        age = now - memory.fail_time_ns[entry]
+        failure = cannot_send(memory.fail_msat[entry], np.int64(capacity), age, estimator.bimodal_decay_ns)
+    if entry >= 0 and memory.success_time_ns[entry] != NEVER_NS:
+        age = now - memory.success_time_ns[entry]
+        success = can_send(memory.success_msat[entry], age, estimator.bimodal_decay_ns)
+    return bimodal_probability(capacity, success, failure, amount, estimator.bimodal_scale_msat)
+
+
+@kernel
+def _bimodal_own(memory: Any, estimator: Any, entry: Any, now: Any) -> Any:
+    """Return the probability of a channel of the sender, whose balance it knows (LocalPairProbability)."""
+    if entry < 0 or memory.fail_time_ns[entry] == NEVER_NS:
+        return 1.0
+    age = max(now - memory.fail_time_ns[entry], np.int64(0))
+    return 1.0 - fading(age, estimator.bimodal_decay_ns)
+
+
+@kernel
+def _bimodal(
+    memory: Any, scratch: Any, estimator: Any, own: Any, first: Any, entry: Any, amount: Any, capacity: Any, now: Any
+) -> Any:
+    """Return the bimodal estimate, mixed with how the node's other channels fared (calculateProbability)."""
+    if own:
+        return _bimodal_own(memory, estimator, entry, now)
+    direct = _bimodal_direct(memory, estimator, entry, amount, capacity, now)
+    node_weight, decay = estimator.bimodal_node_weight, estimator.bimodal_decay_ns
+    if node_weight == 0.0:
+        return direct
+    if entry >= 0 and now - max(memory.fail_time_ns[entry], memory.success_time_ns[entry]) < decay:
+        return direct
+    total = direct
+    weights = 1.0
+    other = first
+    while other >= 0:
+        if other != entry and memory.success_msat[other] > 0:
+            weight = node_weight * fading(now - memory.success_time_ns[other], decay)
+            total += weight
+            weights += weight
+        if other != entry and memory.fail_msat[other] > 0:
+            weights += node_weight * fading(now - memory.fail_time_ns[other], decay)
+        other = scratch.history_next[other]
+    return total / weights
 
 
 @kernel
@@ -198,26 +296,18 @@ def pair_probability(
     capacity: Any,
     now: Any,
 ) -> Any:
-    """Return the probability that a hop carries an amount, as `sender` sees it."""
+    """Return the probability that a hop carries an amount, as `sender` sees it; 0 where the pair is ignored."""
+    if scratch.ignored.shape[0] > 0 and _is_ignored(scratch.ignored, from_node, to_node):
+        return 0.0
     label = scratch.labels[from_node]
     first = label.history if label.history_generation == scratch.counters[0] else np.int32(-1)
-    if from_node == sender:
-        base = estimator.success_probability
-        amount = _LOCAL_AMOUNT_MSAT
-    else:
-        base = node_probability(memory, scratch, estimator, first, amount, capacity, now)
-    if first < 0:
-        return base
     entry = first
     while entry >= 0 and memory.to_node[entry] != to_node:
         entry = scratch.history_next[entry]
-    if entry < 0:
-        return base
-    if amount <= memory.success_msat[entry]:
-        return estimator.success_probability
-    if memory.fail_time_ns[entry] == NEVER_NS or amount < memory.fail_msat[entry]:
-        return base
-    return base * (1.0 - _weight(now - memory.fail_time_ns[entry], estimator.half_life_ns))
+    own = from_node == sender
+    if estimator.kind == BIMODAL:
+        return _bimodal(memory, scratch, estimator, own, first, entry, amount, capacity, now)
+    return _apriori(memory, scratch, estimator, own, first, entry, amount, capacity, now)
 
 
 @kernel

@@ -14,8 +14,9 @@ import numpy as np
 
 from lightninglens.core.channels import MAX_INBOUND_RATE_PPM
 from lightninglens.core.jit import kernel
+from lightninglens.routing._bimodal import bimodal_prior
 from lightninglens.routing._probability import capacity_factor, load_history, pair_probability
-from lightninglens.routing.state import MAX_HOPS
+from lightninglens.routing.state import BIMODAL, MAX_HOPS
 
 FOUND = 0
 NO_ROUTE = 1
@@ -28,6 +29,8 @@ _PPM = np.int64(1_000_000)
 _MAX_INBOUND_RATE_PPM = np.int64(MAX_INBOUND_RATE_PPM)
 _INFINITY = np.int64(2**62)
 _ARITY = 4
+_PREFERENCE_SCALE = 0.9
+"""Keeps the extremes of the time preference away from a cost of 0 and of infinity."""
 
 
 class Query(NamedTuple):
@@ -248,6 +251,7 @@ def _run(view: Any, scratch: Any, memory: Any, estimator: Any, channels: Any, qu
     cost, cltv_limit = query.attempt_cost, query.cltv_limit
     hop_probability, least = estimator.hop_probability, estimator.min_probability
     fraction, risk = estimator.capacity_fraction, estimator.risk_factor_billionths
+    bimodal, scale = estimator.kind == BIMODAL, estimator.bimodal_scale_msat
     to_self = sender == receiver
     size = np.int64(0)
     settled = np.int64(0)
@@ -315,6 +319,8 @@ def _run(view: Any, scratch: Any, memory: Any, estimator: Any, channels: Any, qu
 
             if own or label.history_generation == generation:
                 hop = pair_probability(memory, scratch, estimator, sender, source, node, amount, capacity, query.now)
+            elif bimodal:
+                hop = bimodal_prior(amount, capacity, scale)
             else:
                 hop = hop_probability * capacity_factor(amount, capacity, fraction)
             probability = at_probability * hop
@@ -370,6 +376,14 @@ def _run(view: Any, scratch: Any, memory: Any, estimator: Any, channels: Any, qu
 
 
 @kernel
+def attempt_cost(estimator: Any, amount: Any) -> Any:
+    """Return what a failed attempt counts for in msat, greater the more the sender prefers speed to cost."""
+    cost = np.float64(np.int64(estimator.attempt_cost_msat) + amount * estimator.attempt_cost_ppm // _PPM)
+    preference = estimator.time_preference * _PREFERENCE_SCALE
+    return cost * (1.0 / (0.5 - preference / 2.0) - 1.0)
+
+
+@kernel
 def find_route(
     view: Any,
     scratch: Any,
@@ -402,7 +416,7 @@ def find_route(
         return NO_ROUTE
     scratch.counters[0] += 1
     load_history(memory, scratch, sender)
-    cost = np.float64(np.int64(estimator.attempt_cost_msat) + amount * estimator.attempt_cost_ppm // _PPM)
+    cost = attempt_cost(estimator, amount)
     query = Query(
         sender,
         receiver,

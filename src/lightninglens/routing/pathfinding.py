@@ -13,11 +13,15 @@ from lightninglens.core.ids import ChannelId
 from lightninglens.core.units import Msat
 from lightninglens.routing import _probability, _results, _search
 from lightninglens.routing.state import (
+    ANY_NODE,
     REPORT_PAIRS,
     Estimator,
+    OwnChannels,
     build_own_channels,
     build_view,
+    check_estimator,
     grow_mission_control,
+    ignored_pairs,
     make_mission_control,
     make_routes,
     make_scratch,
@@ -51,8 +55,16 @@ class RouteQuery:
     """None: LND's default."""
     final_cltv_blocks: int = DEFAULT_FINAL_CLTV_BLOCKS
     cltv_limit_blocks: int = DEFAULT_CLTV_LIMIT_BLOCKS
-    outgoing_channel: int | None = None
+    outgoing_channels: tuple[int, ...] = ()
+    """Channels of the sender that the route may leave by; empty: any."""
     last_hop: int | None = None
+    """Node that the route must come from last."""
+    ignored_pairs: tuple[tuple[int, int], ...] = ()
+    """Pairs (from, to) of nodes that the route must not use, in this direction."""
+    ignored_nodes: tuple[int, ...] = ()
+    """Nodes that the route must not pass through; they may still be its end."""
+    time_preference: float | None = None
+    """From -1 (cheap before fast) to 1 (fast before cheap); None: the estimator's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,10 +99,15 @@ class NoRoute:
     outcome: HtlcOutcome
 
 
+def _ignored_pairs(query: RouteQuery) -> NDArray[np.int64]:
+    return ignored_pairs([*query.ignored_pairs, *((node, ANY_NODE) for node in query.ignored_nodes)])
+
+
 class PathFinder:
     """Searches on one graph, with the memory of every sender that reports back.
 
-    `spendable_msat` says per direction what its owner can send now.
+    `spendable_msat` says per direction what its owner can send now; `estimator`
+    which of LND's two estimators judges hops, and how (see `Estimator`).
     """
 
     def __init__(
@@ -104,6 +121,7 @@ class PathFinder:
         self._graph = graph
         self._height = height
         self._estimator = estimator or Estimator()
+        check_estimator(self._estimator)
         self._view = build_view(graph, graph.policies)
         self._own = build_own_channels(graph, MAX_HTLC_SLOTS)
         self._own.spendable_msat[:] = spendable_msat
@@ -126,12 +144,15 @@ class PathFinder:
         self._check(query)
         limit = query.fee_limit_msat
         final_blocks = query.final_cltv_blocks + BLOCK_PADDING
+        estimator = self._estimator
+        if query.time_preference is not None:
+            estimator = estimator._replace(time_preference=float(query.time_preference))
         status = _search.find_route(
             self._view,
-            self._scratch,
+            self._scratch._replace(ignored=_ignored_pairs(query)),
             self._memory,
-            self._estimator,
-            self._own,
+            estimator,
+            self._own_channels_for(query),
             query.sender,
             query.receiver,
             query.amount_msat,
@@ -139,7 +160,7 @@ class PathFinder:
             self._height,
             final_blocks,
             query.cltv_limit_blocks,
-            -1 if query.outgoing_channel is None else self._direction_from(query.outgoing_channel, query.sender),
+            -1,
             -1 if query.last_hop is None else query.last_hop,
             now_ns,
             self._routes,
@@ -173,24 +194,33 @@ class PathFinder:
         )
 
     def _check(self, query: RouteQuery) -> None:
-        nodes = self._graph.node_count
-        for name in ("sender", "receiver", "last_hop"):
-            node = getattr(query, name)
-            if node is not None and not 0 <= node < nodes:
-                raise ValueError(f"{name} {node} is not a row of this graph, which has {nodes} nodes")
+        named = {"sender": (query.sender,), "receiver": (query.receiver,), "ignored node": query.ignored_nodes}
+        named["last hop"] = () if query.last_hop is None else (query.last_hop,)
+        named["end of an ignored pair"] = tuple(node for pair in query.ignored_pairs for node in pair)
+        for name, nodes in named.items():
+            for node in nodes:
+                if not 0 <= node < self._graph.node_count:
+                    raise ValueError(
+                        f"{name} {node} is not a row of this graph, which has {self._graph.node_count} nodes"
+                    )
         if query.amount_msat < 1:
             raise ValueError(f"an amount of {query.amount_msat} msat cannot be sent: it must be 1 or more")
-        channel = query.outgoing_channel
-        if channel is None:
-            return
-        if not 0 <= channel < self._graph.channel_count or query.sender not in (
-            self._graph.node1[channel],
-            self._graph.node2[channel],
-        ):
-            raise ValueError(f"channel {channel} is not a channel of node {query.sender}, the sender")
+        if query.time_preference is not None and not -1.0 <= query.time_preference <= 1.0:
+            raise ValueError(f"a time preference of {query.time_preference} is none: it must be from -1 to 1")
+        for channel in query.outgoing_channels:
+            if not 0 <= channel < self._graph.channel_count or query.sender not in (
+                self._graph.node1[channel],
+                self._graph.node2[channel],
+            ):
+                raise ValueError(f"channel {channel} is not a channel of node {query.sender}, the sender")
 
-    def _direction_from(self, channel: int, sender: int) -> int:
-        return 2 * channel + (0 if self._graph.node1[channel] == sender else 1)
+    def _own_channels_for(self, query: RouteQuery) -> OwnChannels:
+        """Return what the nodes can send, with nothing in the channels that the sender may not use."""
+        if not query.outgoing_channels:
+            return self._own
+        allowed = np.isin(np.arange(len(self._sources)) // 2, query.outgoing_channels)
+        spendable = np.where((self._sources == query.sender) & ~allowed, 0, self._own.spendable_msat)
+        return self._own._replace(spendable_msat=spendable)
 
     def _make_room(self) -> None:
         capacity = len(self._memory.sender)

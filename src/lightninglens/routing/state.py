@@ -5,6 +5,7 @@ node it ends at and within that by the node it starts at, because the search
 runs backwards and treats parallel channels as one edge.
 """
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +19,14 @@ NEVER_NS = np.int64(-(2**62))
 
 MAX_HOPS = 27
 """More hops than fit an onion of 1,300 bytes, whatever the amounts."""
+
+ANY_NODE = -1
+"""In a pair to ignore: whatever node it leads to."""
+
+APRIORI = 0
+"""The estimator that a node of LND uses unless told otherwise (`routing/probability_apriori.go`)."""
+BIMODAL = 1
+"""The estimator that takes channels for mostly full or mostly empty (`routing/probability_bimodal.go`)."""
 
 REPORT_PAIRS = 2 * MAX_HOPS + 4
 """The most pairs that one result can touch; this much room must be free before a report."""
@@ -101,6 +110,8 @@ class Scratch(NamedTuple):
     counters: NDArray[np.int64]
     """0: generation, 1: nodes settled."""
     history_next: NDArray[np.int32]
+    ignored: NDArray[np.int64]
+    """Pairs that no route may use, as sorted keys; see `ignored_pairs`."""
 
 
 class MissionControl(NamedTuple):
@@ -136,9 +147,13 @@ class RouteColumns(NamedTuple):
 
 
 class Estimator(NamedTuple):
-    """Parameters of the search and of the a-priori estimator, at LND's defaults.
+    """How a sender judges hops and weighs success against fees, at LND's defaults.
 
-    Source: LND `routing/probability_apriori.go`, `routing/pathfind.go`, `lncfg`.
+    One type for both of LND's estimators, so that a kernel can choose at run
+    time: `kind` is APRIORI or BIMODAL, and the parameters of the other one are
+    not looked at.
+    Source: LND `routing/probability_apriori.go`, `routing/probability_bimodal.go`,
+    `routing/pathfind.go`, `lncfg`.
     """
 
     attempt_cost_msat: float = 100_000.0
@@ -152,6 +167,40 @@ class Estimator(NamedTuple):
     success_probability: float = 0.95
     min_failure_relax_ns: int = 60_000_000_000
     second_chance_ns: int = 60_000_000_000
+    kind: int = APRIORI
+    time_preference: float = 0.0
+    """From -1 (cheap before fast) to 1 (fast before cheap); LND takes it with each payment."""
+    bimodal_scale_msat: float = 300_000_000.0
+    bimodal_node_weight: float = 0.2
+    bimodal_decay_ns: float = 7 * 24 * 3_600e9
+
+
+_LEAST_CAPACITY_FRACTION = 0.75
+_GREATEST_SCALE_MSAT = 250_000_000_000.0
+"""A quarter of the 10 BTC that LND takes for the capacity of a channel in an invoice's hint."""
+
+
+def check_estimator(estimator: Estimator) -> None:
+    """Refuse parameters that LND refuses, and a half-life of 0; raises ValueError."""
+    if estimator.kind not in (APRIORI, BIMODAL):
+        raise ValueError(f"estimator kind {estimator.kind} is none: {APRIORI} is apriori, {BIMODAL} is bimodal")
+    ranges = (
+        ("min_probability", 0.0, 1.0),
+        ("hop_probability", 0.0, 1.0),
+        ("apriori_weight", 0.0, 1.0),
+        ("capacity_fraction", _LEAST_CAPACITY_FRACTION, 1.0),
+        ("time_preference", -1.0, 1.0),
+        ("bimodal_node_weight", 0.0, 1.0),
+        ("bimodal_scale_msat", 1.0, _GREATEST_SCALE_MSAT),
+        ("half_life_ns", 1.0, np.inf),
+        ("bimodal_decay_ns", 1.0, np.inf),
+        ("attempt_cost_msat", 0.0, np.inf),
+        ("attempt_cost_ppm", 0.0, np.inf),
+    )
+    for name, least, greatest in ranges:
+        value = getattr(estimator, name)
+        if not least <= value <= greatest:
+            raise ValueError(f"{name} is {value}: it must be from {least:g} to {greatest:g}")
 
 
 def build_view(graph: NetworkGraph, policies: PolicyColumns) -> View:
@@ -227,7 +276,13 @@ def make_scratch(node_count: int, history_capacity: int) -> Scratch:
         heap=np.zeros(node_count + 1, np.int32),
         counters=np.zeros(2, np.int64),
         history_next=np.zeros(history_capacity, np.int32),
+        ignored=np.zeros(0, np.int64),
     )
+
+
+def ignored_pairs(pairs: Iterable[tuple[int, int]]) -> NDArray[np.int64]:
+    """Return pairs (from, to) as `Scratch.ignored` wants them; ANY_NODE as `to` means all pairs of the node."""
+    return np.array(sorted({(first << 32) | (second + 1) for first, second in pairs}), np.int64)
 
 
 def grow_mission_control(memory: MissionControl, capacity: int) -> MissionControl:

@@ -351,6 +351,19 @@ class Engine:
         network.node_msat[network.source[direction]] += amount_msat
         _channels.refresh(network, self._world.own, self.config.commit_feerate_sat_per_kw, channel)
 
+    def move_liquidity(self, direction: int, amount_msat: int) -> None:
+        """Give some of a side's balance to the other side: a counterfactual, which the network is not told.
+
+        Raises InvariantError when there is not as much.
+        """
+        network = self._world.network
+        if not 0 <= amount_msat <= network.balance_msat[direction]:
+            raise InvariantError(f"{amount_msat} msat cannot be moved out of {network.balance_msat[direction]} msat")
+        for side, change_msat in ((direction, -amount_msat), (direction ^ 1, amount_msat)):
+            network.balance_msat[side] += change_msat
+            network.node_msat[network.source[side]] += change_msat
+        _channels.refresh(network, self._world.own, self.config.commit_feerate_sat_per_kw, direction // 2)
+
     def announce_capacity(self, channel: int) -> None:
         """Tell all senders a channel's true capacity, as after a splice."""
         for row in self._world.gossip.position[2 * channel : 2 * channel + 2]:

@@ -1,6 +1,6 @@
 """A scenario on its network: builds the engine, submits the intents, hands out what happens."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +10,7 @@ from lightninglens.core.errors import ConfigError, InvariantError
 from lightninglens.core.graph import NetworkGraph
 from lightninglens.core.ids import parse_node_id
 from lightninglens.core.units import NS_PER_SECOND
+from lightninglens.sim.agents import Agents, Seat
 from lightninglens.sim.arrivals import Arrivals
 from lightninglens.sim.balances import draw_openers, initial_balances
 from lightninglens.sim.demand import Demand, prepared
@@ -58,8 +59,9 @@ class Simulation:
         opener_side: NDArray[np.int8] | None = None,
         demand: Demand | None = None,
         node1_local_msat: NDArray[np.int64] | None = None,
+        seats: Sequence[Seat] = (),
     ) -> None:
-        """Prepare the run; `opener_side` is known for the lab and drawn otherwise.
+        """Prepare the run; `opener_side` is known for the lab and drawn otherwise, `seats` are nodes that decide.
 
         `demand` is needed where the scenario only names it (a payment list, a
         plug-in), `node1_local_msat` where it names a file of balances.
@@ -102,6 +104,8 @@ class Simulation:
         )
         self._arrivals = Arrivals.of(self.demand, graph, count=scenario.payments, origin_ns=self.start_ns)
         self._next_snapshot_ns = self.start_ns
+        self._seats = tuple(seats)
+        self._agents = Agents(self.engine, seats)
 
     def _row_of(self, node: str) -> int:
         try:
@@ -115,16 +119,20 @@ class Simulation:
         return self._arrivals.count
 
     def state(self) -> SimulationState:
-        """Return a copy of where the run stands."""
+        """Return a copy of where the run stands, agents' own memories aside."""
         return SimulationState(
             engine=self.engine.state(), arrivals=self._arrivals, next_snapshot_ns=self._next_snapshot_ns
         )
 
     def resume(self, state: SimulationState) -> None:
-        """Go on from a state of the same scenario on the same graph; the state's arrays are the run's from then on."""
+        """Go on from a state of the same scenario on the same graph; the state's arrays are the run's from then on.
+
+        Agents take their seats anew: they remember nothing.
+        """
         self.engine = Engine.resume(state.engine)
         self._arrivals = state.arrivals
         self._next_snapshot_ns = state.next_snapshot_ns
+        self._agents = Agents(self.engine, self._seats)
 
     def steps(self, *, until_ns: int = FOREVER_NS) -> Iterator[Step]:
         """Run to the end or up to a time, yielding after every few thousand events; stop iterating to stop the run.
@@ -134,10 +142,13 @@ class Simulation:
         Raises InvariantError when a millisatoshi has appeared or disappeared.
         """
         yield self._step(self._due_snapshots())
+        self._agents.wake(self.engine)
         while not self._is_over(until_ns):
-            self.engine.run_until(min(self._submit(), self._next_snapshot_ns, until_ns), most_events=STEP_EVENTS)
+            self.engine.run_until(self._horizon_ns(until_ns), most_events=STEP_EVENTS)
             self._check()
             yield self._step(self._due_snapshots())
+            if not self._is_amid_an_instant():
+                self._agents.wake(self.engine)
         if until_ns >= FOREVER_NS:
             yield self.last_step()
 
@@ -150,10 +161,16 @@ class Simulation:
             return self.engine.now_ns >= until_ns
         return self._arrivals.left == 0 and self.engine.next_event_ns is None
 
+    def _horizon_ns(self, until_ns: int) -> int:
+        wake_ns = self._agents.next_ns
+        return min(self._submit(), self._next_snapshot_ns, until_ns, FOREVER_NS if wake_ns is None else wake_ns)
+
+    def _is_amid_an_instant(self) -> bool:
+        next_ns = self.engine.next_event_ns
+        return next_ns is not None and next_ns <= self.engine.now_ns
+
     def _due_snapshots(self) -> list[Snapshot]:
-        now_ns, next_ns = self.engine.now_ns, self.engine.next_event_ns
-        is_amid_an_instant = next_ns is not None and next_ns <= now_ns
-        if self._next_snapshot_ns > now_ns or is_amid_an_instant:
+        if self._next_snapshot_ns > self.engine.now_ns or self._is_amid_an_instant():
             return []
         self._next_snapshot_ns += self.scenario.snapshot_interval_s * NS_PER_SECOND or FOREVER_NS
         return [self._snapshot()]
@@ -175,7 +192,9 @@ class Simulation:
         )
 
     def _step(self, snapshots: list[Snapshot]) -> Step:
-        return Step(harvest=self.engine.harvest(), snapshots=tuple(snapshots), now_ns=self.engine.now_ns)
+        harvest = self.engine.harvest()
+        self._agents.take(harvest)
+        return Step(harvest=harvest, snapshots=tuple(snapshots), now_ns=self.engine.now_ns)
 
     def _check(self) -> None:
         drift = self.engine.conservation_drift_msat()

@@ -5,6 +5,7 @@ import random
 import numpy as np
 import pytest
 from tests.reference import mission_control as twin
+from tests.reference.pair_results import TimedPairResult
 
 from lightninglens.core.htlc import FailureCode
 from lightninglens.routing import _probability, _results
@@ -48,7 +49,7 @@ def test_results_in_any_order_equal_the_twin() -> None:
         }
 
 
-def flat(state: twin.State) -> dict[tuple[int, int], twin.TimedPairResult]:
+def flat(state: twin.State) -> dict[tuple[int, int], TimedPairResult]:
     """Return the twin's nested maps as one."""
     return {(low, high): last for low, results in state.last_pair_result.items() for high, last in results.items()}
 

@@ -1,5 +1,7 @@
 """Single searches whose answer can be worked out by hand, and the limits of the onion."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from tests.reference.networks import build_graph, plain_policy
@@ -68,6 +70,23 @@ def test_no_room_for_more_hops_than_columns() -> None:
     status = _search._write_route(search._view, search._scratch, query, search._routes, 0)
     assert status == _search.TOO_MANY_HOPS
     assert search._routes.direction.shape[1] == MAX_HOPS
+
+
+@pytest.mark.parametrize(
+    ("changed", "problem"),
+    [
+        ({"kind": 2}, "kind 2 is none"),
+        ({"bimodal_scale_msat": 0.0}, "bimodal_scale_msat is 0.0: it must be from 1 to 2.5e"),
+        ({"capacity_fraction": 0.5}, "capacity_fraction is 0.5: it must be from 0.75 to 1"),
+        ({"half_life_ns": 0.0}, "half_life_ns"),
+        ({"time_preference": -2.0}, "time_preference"),
+        ({"apriori_weight": float("nan")}, "apriori_weight is nan"),
+    ],
+)
+def test_an_estimator_that_lnd_would_refuse_is_refused(changed: dict[str, Any], problem: str) -> None:
+    """With the parameter, its value, and what would be right."""
+    with pytest.raises(ValueError, match=problem):
+        finder(line(3), Estimator(**changed))
 
 
 def test_balance_is_the_senders_own_knowledge() -> None:
@@ -143,14 +162,17 @@ def test_memory_grows_with_what_is_reported() -> None:
     [
         ({"sender": -1}, "sender"),
         ({"receiver": 4}, "receiver"),
-        ({"last_hop": 9}, "last_hop"),
+        ({"last_hop": 9}, "last hop 9"),
         ({"amount_msat": 0}, "amount"),
-        ({"outgoing_channel": 2}, "channel 2"),
-        ({"outgoing_channel": 3}, "channel 3"),
+        ({"outgoing_channels": (2,)}, "channel 2"),
+        ({"outgoing_channels": (0, 3)}, "channel 3"),
+        ({"ignored_nodes": (4,)}, "ignored node 4"),
+        ({"ignored_pairs": ((0, 1), (1, -1))}, "ignored pair -1"),
+        ({"time_preference": 1.5}, "time preference of 1.5"),
     ],
 )
-def test_a_query_outside_the_graph_is_refused(changed: dict[str, int], problem: str) -> None:
+def test_a_query_outside_the_graph_is_refused(changed: dict[str, Any], problem: str) -> None:
     """Compiled code would read foreign memory; the question is refused before."""
-    query = RouteQuery(**({"sender": 0, "receiver": 3, "amount_msat": 1_000} | changed))
+    query = RouteQuery(**{"sender": 0, "receiver": 3, "amount_msat": 1_000, **changed})
     with pytest.raises(ValueError, match=problem):
         finder(line(4)).find(query)

@@ -23,10 +23,10 @@ from lightninglens.lab.compare.options import ActingNodes, CompareOptions
 from lightninglens.lab.compare.strategies import Strategy
 from lightninglens.lab.learning.observing import HarvestReader
 from lightninglens.lab.worlds import open_world
-from lightninglens.nodes.simulated import circular_payment
 from lightninglens.sim.balances import BalanceModel, initial_balances
 from lightninglens.sim.demand import draw_intents, to_requests
 from lightninglens.sim.engine import FOREVER_NS, Engine, EngineConfig, Harvest, PaymentKind
+from lightninglens.sim.rebalances import circular_payment
 from lightninglens.sim.scenario import WORLD_START_S
 
 START_NS = WORLD_START_S * NS_PER_SECOND
