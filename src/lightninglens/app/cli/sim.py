@@ -242,7 +242,10 @@ def scenarios(
 
 
 def _answer(result: "RunResult", out: Path, report: Path, *, as_json: bool) -> None:
+    from lightninglens.lab.circulation import netted_share_of_run
+
     summary, timings = result.summary, result.timings
+    netted = netted_share_of_run(out)
     if as_json:
         from dataclasses import asdict
 
@@ -251,6 +254,7 @@ def _answer(result: "RunResult", out: Path, report: Path, *, as_json: bool) -> N
             "conservation_drift_msat": result.conservation_drift_msat,
             "events": result.events,
             "seed": result.manifest.scenario.seed,
+            "netted_share": netted,
             "depletion": [asdict(level) for level in result.depletion],
             "wall_s": timings.wall_s,
             "cpu_s": timings.cpu_s,
@@ -267,6 +271,10 @@ def _answer(result: "RunResult", out: Path, report: Path, *, as_json: bool) -> N
         f"conservation drift {result.conservation_drift_msat} msat; {timings.cpu_s:.1f} CPU s, "
         f"{timings.wall_s:.1f} s, {timings.peak_rss_mb:.0f} MB"
     )
+    if netted is not None:
+        typer.echo(
+            f"{100 * netted:.1f} % of what was to be paid nets out at the nodes: no more than that can circulate"
+        )
     if not result.manifest.complete:
         typer.echo("the run was interrupted and is not complete")
     typer.echo(f"report: {report}")

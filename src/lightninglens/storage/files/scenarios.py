@@ -50,7 +50,7 @@ _OTHER_NAMES = {"kappa": "circulation_share", "channel_id": "channel", "node_id"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Written:
+class WrittenScenario:
     """The top level of a scenario file; demand and changes are checked by their kinds."""
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
@@ -123,7 +123,7 @@ class ScenarioFile:
 def scenario_of_options(name: str) -> ScenarioFile:
     """Return the scenario that no file describes: all defaults, for options to change; files are beside here."""
     lines = KeyLines(Path("options"), "")
-    return _assembled(_Written(name=name), Path("options"), lines)
+    return _assembled(WrittenScenario(name=name), Path("options"), lines)
 
 
 def read_scenario_file(path: Path) -> ScenarioFile:
@@ -147,13 +147,13 @@ def read_scenario_file(path: Path) -> ScenarioFile:
             f"{path}: a date or a time of day is no value here: times are seconds, like at_s = 3600"
         ) from None
     lines = KeyLines(path, text)
-    written = _build(_Written, tables, "", lines)
+    written = _build(WrittenScenario, tables, "", lines)
     if written.format != SCENARIO_FORMAT:
         raise ConfigError(f"{lines.place('format')}: this is {written.format!r}, and {SCENARIO_FORMAT!r} is needed")
     return _assembled(written, path, lines)
 
 
-def _assembled(written: _Written, path: Path, lines: "KeyLines") -> ScenarioFile:
+def _assembled(written: WrittenScenario, path: Path, lines: "KeyLines") -> ScenarioFile:
     plain = {part.name: getattr(written, part.name) for part in dataclasses.fields(written) if part.name != "format"}
     return ScenarioFile(
         **plain
