@@ -4,6 +4,7 @@ import ast
 import dataclasses
 import inspect
 import textwrap
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ a CSV file; the error names the file, the line and the key. Files that a scenari
 `demand` is a name ({", ".join(f"`{name.value}`" for name in DemandName)}) or a table. A table has a `kind`, or
 `like = NAME` to begin from a named demand and change some of it. Each name has a form for the five-node lab and one for
 all other graphs; `like` takes the lab's when the file's own `graph` is the lab. `balances` is one of
-{", ".join(f"`{model.value}`" for model in BalanceModel)}; [the simulator](../explanation/simulator.md) says what these are.
+{", ".join(f"`{model.value}`" for model in BalanceModel)}; [the simulator](../explanation/simulator.md) says what they are.
 
 A run keeps its scenario in `manifest.json`, with the SHA-256 of each file it took. `lens sim run --scenario
 RUN/manifest.json` repeats it, given the same files with `--graph`, `--payment-list` and `--balances-file`.
@@ -57,6 +58,16 @@ CSV with a header; `--balances-file FILE`, or the key `balances_file`. Channels 
 that `balances` draws for them."""
 
 
+_DEMANDS: Mapping[str, type[Any]] = {
+    '## [demand] with kind = "roles"': DemandModel,
+    '## [demand] with kind = "uniform"': UniformDemand,
+    '## [demand] with kind = "population"': PopulationDemand,
+    "### [demand.amounts]": AmountMixture,
+    "### [demand.amounts.tips], .retail, .transfers, .exchange": AmountComponent,
+    "### [demand.net_payers]": NetPayers,
+}
+
+
 def pages(root: Path) -> dict[Path, str]:
     """Return the page by its path."""
     parts = [_HEAD, "| name | what it shows | graph | payments |", "|---|---|---|---|"]
@@ -67,37 +78,30 @@ def pages(root: Path) -> dict[Path, str]:
     parts += ["", "For example `drain-to-exchange`:", "", "```toml", ready_file("drain-to-exchange").read_text(), "```"]
     parts += ["", "## Top level", "", *_keys(WrittenScenario)]
     parts += ["", "## [world]", "", *_keys(WorldSettings)]
-    for title, kind in (
-        ('[demand] with kind = "roles"', DemandModel),
-        ('[demand] with kind = "uniform"', UniformDemand),
-        ('[demand] with kind = "population"', PopulationDemand),
-    ):
-        parts += ["", f"## {title}", "", inspect.cleandoc(kind.__doc__ or ""), "", *_keys(kind)]
-    for title, kind in (
-        ("[demand.amounts]", AmountMixture),
-        ("[demand.amounts.tips], .retail, .transfers, .exchange", AmountComponent),
-        ("[demand.net_payers]", NetPayers),
-    ):
-        parts += ["", f"### {title}", "", inspect.cleandoc(kind.__doc__ or ""), "", *_keys(kind)]
+    parts += _sections(_DEMANDS)
     parts += ["", '## [demand] with kind = "payment-list"', "", "| key | default | meaning |", "|---|---|---|"]
     parts += ["| `file` | needed | the CSV below |", "| `sha256` | none | refused when the bytes are others |"]
     parts += ["", _CHANGES]
-    for name, kind in CHANGE_KINDS.items():
-        parts += ["", f"### {name}", "", inspect.cleandoc(kind.__doc__ or ""), "", *_keys(kind)]
-    parts += ["", "### A policy's parts", "", inspect.cleandoc(PolicyFields.__doc__ or ""), "", *_keys(PolicyFields)]
+    parts += _sections({f"### {name}": kind for name, kind in CHANGE_KINDS.items()})
+    parts += _sections({"### A policy's parts": PolicyFields})
     for text, columns in ((_LIST, payment_lists.COLUMNS), (_BALANCES, balances.COLUMNS)):
         parts += ["", text, "", "| column | meaning |", "|---|---|"]
         parts += [f"| `{name}` | {meaning} |" for name, meaning in columns.items()]
     return {root / "docs/reference/scenarios.md": "\n".join(parts) + "\n"}
 
 
+def _sections(kinds: Mapping[str, type[Any]]) -> list[str]:
+    lines = []
+    for title, kind in kinds.items():
+        lines += ["", title, "", inspect.cleandoc(kind.__doc__ or ""), "", *_keys(kind)]
+    return lines
+
+
 def _keys(kind: type[Any]) -> list[str]:
     meanings = _meanings(kind)
     lines = ["| key | default | meaning |", "|---|---|---|"]
-    for part in dataclasses.fields(kind):
-        if part.name != "kind":
-            lines.append(f"| `{part.name}` | {_default(part)} | {meanings.get(part.name, '')} |")
-    return lines
+    parts = [part for part in dataclasses.fields(kind) if part.name != "kind"]
+    return lines + [f"| `{part.name}` | {_default(part)} | {meanings.get(part.name, '')} |" for part in parts]
 
 
 def _default(part: "dataclasses.Field[Any]") -> str:

@@ -54,11 +54,15 @@ class WorldSettings:
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
     commit_feerate_sat_per_kw: int = 2_500
+    """LND's cap for channels with anchors: 10 sat per vbyte."""
     hop_delay_median_ms: float = 250.0
+    """One way over one hop: the commitment dance and the network; log-normal."""
     hop_delay_sigma: float = 0.5
     payment_timeout_s: int = 60
+    """After this no new attempt starts."""
     start_height: int = 800_000
     start_unix_s: int = WORLD_START_S
+    """When the world begins: demand takes it for the start of a Monday."""
 
     def __post_init__(self) -> None:
         """Raise ValueError for numbers that describe no world."""

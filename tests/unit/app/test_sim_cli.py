@@ -34,6 +34,7 @@ def test_the_json_summary_has_what_scripts_need(run: Path) -> None:
     assert summary["payments"] == 60
     assert summary["conservation_drift_msat"] == 0
     assert 0 <= summary["success_rate"] <= 1
+    assert 0 < summary["netted_share"] < 1
     for key in (
         "succeeded",
         "attempts_mean",

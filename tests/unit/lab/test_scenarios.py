@@ -8,6 +8,7 @@ import pytest
 
 from lightninglens.core.errors import ConfigError, DataError
 from lightninglens.lab.batch import run_scenario
+from lightninglens.lab.circulation import netted_share_of_run
 from lightninglens.lab.scenarios import (
     OpenedScenario,
     open_scenario_file,
@@ -17,7 +18,7 @@ from lightninglens.lab.scenarios import (
     reopen_scenario,
 )
 from lightninglens.lab.worlds import open_world
-from lightninglens.sim.demand import PaymentList, PaymentListFile, PlugIn, PopulationDemand
+from lightninglens.sim.demand import PaymentList, PaymentListFile, PlugIn, PopulationDemand, first_intents, netted_share
 from lightninglens.sim.scenario import GraphKind, Scenario
 from lightninglens.storage.files.codec import from_json, to_json
 from lightninglens.storage.files.graphs import GraphFormat, write_graph
@@ -59,6 +60,16 @@ def run(found: OpenedScenario, folder: Path) -> float:
 def test_a_ready_scenario_runs_whole(tmp_path: Path, name: str, least: float, most: float) -> None:
     found = open_scenario_file(read_scenario_file(ready_file(name)))
     assert least < run(found, tmp_path / "run") < most
+    scenario = found.scenario
+    intents = first_intents(
+        found.demand,
+        found.world.graph,
+        seed=scenario.seed,
+        count=scenario.payments,
+        origin_ns=scenario.world.start_unix_s * 10**9,
+    )
+    expected = netted_share(intents, found.world.graph.node_count)
+    assert netted_share_of_run(tmp_path / "run") == pytest.approx(expected)
 
 
 @pytest.mark.skipif(not MAINNET.exists(), reason=f"no mainnet graph at {MAINNET}")

@@ -272,9 +272,7 @@ def _answer(result: "RunResult", out: Path, report: Path, *, as_json: bool) -> N
         f"{timings.wall_s:.1f} s, {timings.peak_rss_mb:.0f} MB"
     )
     if netted is not None:
-        typer.echo(
-            f"{100 * netted:.1f} % of what was to be paid nets out at the nodes: no more than that can circulate"
-        )
+        typer.echo(f"{100 * netted:.1f} % of the demand nets out at the nodes; no more can circulate")
     if not result.manifest.complete:
         typer.echo("the run was interrupted and is not complete")
     typer.echo(f"report: {report}")
