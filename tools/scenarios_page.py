@@ -29,7 +29,7 @@ a CSV file; the error names the file, the line and the key. Files that a scenari
 `demand` is a name ({", ".join(f"`{name.value}`" for name in DemandName)}) or a table. A table has a `kind`, or
 `like = NAME` to begin from a named demand and change some of it. Each name has a form for the five-node lab and one for
 all other graphs; `like` takes the lab's when the file's own `graph` is the lab. `balances` is one of
-{", ".join(f"`{model.value}`" for model in BalanceModel)}; [the simulator](../explanation/simulator.md) says what they are.
+{", ".join(f"`{model.value}`" for model in BalanceModel)}: see [the simulator](../explanation/simulator.md#the-start).
 
 A run keeps its scenario in `manifest.json`, with the SHA-256 of each file it took. `lens sim run --scenario
 RUN/manifest.json` repeats it, given the same files with `--graph`, `--payment-list` and `--balances-file`.
