@@ -49,8 +49,7 @@ _LIST = """## A list of payments
 
 CSV with a header, in any order of columns; `--payment-list FILE`, or a demand of the kind `payment-list`. A text with a
 comma stands in quotes; a line of the file is one payment. A payment of an amount that all channels of its sender or
-receiver could not hold together is refused. Up to 10,000,000 payments; a million take about two seconds to read.
-Payments go out in one part for now, which is within any `max_parts`."""
+receiver could not hold together is refused. Up to 10,000,000 payments; a million take about two seconds to read."""
 
 _BALANCES = """## A file of balances
 

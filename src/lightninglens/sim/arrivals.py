@@ -34,8 +34,10 @@ class Arrivals:
         """How many payments are not drawn yet."""
         return self.count - self.drawn
 
-    def next(self, demand: Demand, graph: NetworkGraph, *, seed: int) -> tuple["Arrivals", PaymentRequests]:
-        """Return the payments of the next window and the state after it."""
+    def next(
+        self, demand: Demand, graph: NetworkGraph, *, seed: int, senders_parts: int
+    ) -> tuple["Arrivals", PaymentRequests]:
+        """Return the payments of the next window and the state after it; see `to_requests` for `senders_parts`."""
         end_ns = self.drawn_until_ns + self.window_ns
         intents = draw_intents(
             demand, graph, seed=seed, start_ns=self.drawn_until_ns, end_ns=end_ns, origin_ns=self.origin_ns
@@ -47,4 +49,4 @@ class Arrivals:
             drawn_until_ns=end_ns,
             window_ns=next_window_ns(self.window_ns, len(intents.start_ns), _ENOUGH),
         )
-        return after, to_requests(intents)
+        return after, to_requests(intents, senders_parts=senders_parts)

@@ -250,7 +250,7 @@ def test_the_labs_demand_is_the_one_that_results_were_measured_with(name: Demand
         ({"amount_msat": [5, 0]}, "below 1 msat"),
         ({"tag": [0, 1]}, "tag without a description"),
         ({"fee_limit_msat": [-2, 0]}, "negative fee limit"),
-        ({"max_parts": [0, -1]}, "negative number of parts"),
+        ({"most_parts": [0, -1]}, "negative number of parts"),
         ({"tag": [0]}, "different lengths"),
     ],
 )

@@ -40,10 +40,11 @@ def test_a_list_is_read_to_the_letter(tmp_path: Path) -> None:
     assert intents.receiver.tolist() == [1, 4, 3]
     assert intents.amount_msat.tolist() == [1_000_000, 5_000, 7_000]
     assert intents.fee_limit_msat.tolist() == [10_000, -1, 0]
-    assert intents.max_parts.tolist() == [4, 0, 0]
+    assert intents.most_parts.tolist() == [4, 0, 0]
     assert [listed.descriptions[tag] for tag in intents.tag] == ["Tip", "Cake, two pieces", "Payment"]
-    requests = to_requests(intents)
+    requests = to_requests(intents, senders_parts=16)
     assert requests.fee_limit_msat.tolist() == [10_000, 5_000, 0]
+    assert requests.most_parts.tolist() == [4, 16, 16]
 
 
 def test_columns_may_be_in_msat_and_in_any_order(tmp_path: Path) -> None:
@@ -79,7 +80,7 @@ BROKEN = [
     ("2,lnd-alice,lnd-bob,3000001,,,", r"column amount_sat: 3,000,001 sat are more than all channels of the sender"),
     ("2,lnd-bob,lnd-dave,2000001,,,", r"more than all channels of the receiver 'lnd-dave' hold \(2,000,000 sat\)"),
     ("2,lnd-alice,lnd-bob,5,-1,,", "column fee_limit_sat: it is -1, and must be from 0"),
-    ("2,lnd-alice,lnd-bob,5,,0,", "column max_parts: it is 0, and must be from 1 to 10,000"),
+    ("2,lnd-alice,lnd-bob,5,,0,", "column max_parts: it is 0, and must be from 1 to 256"),
     ("2,lnd-alice,lnd-bob,5", "it has 4 fields, and the header 7"),
     ("2,lnd-alice,lnd-bob,5,,,,,", "it has 9 fields, and the header 7"),
     ('2,lnd-alice,lnd-bob,5,,,"open', "not readable as CSV"),

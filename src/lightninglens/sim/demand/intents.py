@@ -34,7 +34,7 @@ class Intents(NamedTuple):
     """Indexes the demand's `descriptions`."""
     fee_limit_msat: NDArray[np.int64]
     """SENDERS_FEE_LIMIT where the payer says nothing."""
-    max_parts: NDArray[np.int32]
+    most_parts: NDArray[np.int32]
     """SENDERS_PARTS where the payer says nothing."""
 
     @classmethod
@@ -128,7 +128,7 @@ def _problem(intents: Intents, nodes: int, descriptions: int, start_ns: int, end
         ((amount < 1) | (amount > MAX_MONEY_MSAT), "asks for an amount below 1 msat or above all money"),
         ((intents.tag < 0) | (intents.tag >= descriptions), "has a tag without a description"),
         (intents.fee_limit_msat < SENDERS_FEE_LIMIT, "has a negative fee limit"),
-        (intents.max_parts < SENDERS_PARTS, "has a negative number of parts"),
+        (intents.most_parts < SENDERS_PARTS, "has a negative number of parts"),
     )
     for wrong, words in checks:
         if wrong.any():
@@ -177,10 +177,11 @@ def first_intents(demand: Demand, graph: NetworkGraph, *, seed: int, count: int,
     return joined(parts)
 
 
-def to_requests(intents: Intents) -> PaymentRequests:
-    """Return what the engine is to do for these intents; LND's default fee limit where the payer says nothing.
+def to_requests(intents: Intents, *, senders_parts: int = 1) -> PaymentRequests:
+    """Return what the engine is to do for these intents, with the senders' defaults where the payer says nothing.
 
-    The default is all of it up to 1,000 sat and 5 % above (`lnrpc.CalculateFeeLimit`).
+    They split into at most `senders_parts`, and take LND's default fee limit.
+    That is all of it up to 1,000 sat and 5 % above (`lnrpc.CalculateFeeLimit`).
     """
     count = len(intents.start_ns)
     amount_msat = intents.amount_msat
@@ -196,6 +197,7 @@ def to_requests(intents: Intents) -> PaymentRequests:
         tag=intents.tag,
         outgoing=np.full(count, -1, np.int32),
         last_hop=np.full(count, -1, np.int32),
+        most_parts=np.where(intents.most_parts == SENDERS_PARTS, senders_parts, intents.most_parts).astype(np.int32),
     )
 
 

@@ -12,10 +12,10 @@ from lightninglens.core.lookup import Lookup
 from lightninglens.core.units import MAX_MONEY_MSAT, MSAT_PER_SAT, NS_PER_SECOND
 from lightninglens.sim.demand import Intents, PaymentList
 from lightninglens.sim.demand.intents import SENDERS_FEE_LIMIT, SENDERS_PARTS, joined
+from lightninglens.sim.state import MOST_PARTS
 from lightninglens.storage.files.listings import ListingFile, Piece, open_listing, place, tell_first
 
 MOST_PAYMENTS = 10_000_000
-MOST_PARTS = 10_000
 LONGEST_S = 4e9
 
 NEEDED = (("time_s",), ("sender",), ("receiver",), ("amount_sat", "amount_msat"))
@@ -79,7 +79,7 @@ class _Reader:
             where = place(self.listing.path, piece.first_line)
             raise DataError(f"more than {MOST_PAYMENTS:,} payments are not read: split the list", where=where)
         self.last_ns = int(frame["time_ns"][-1])
-        columns = ("time_ns", "sender", "receiver", "amount_msat", "tag", "fee_limit_msat", "max_parts")
+        columns = ("time_ns", "sender", "receiver", "amount_msat", "tag", "fee_limit_msat", "most_parts")
         return Intents._make(frame[name].to_numpy() for name in columns)
 
     def _converted(self, text: pl.DataFrame) -> pl.DataFrame:
@@ -96,7 +96,7 @@ class _Reader:
             receiver=self._node("receiver"),
             amount_msat=amount,
             fee_limit_msat=limit.fill_null(SENDERS_FEE_LIMIT),
-            max_parts=parts.fill_null(SENDERS_PARTS).cast(pl.Int32),
+            most_parts=parts.fill_null(SENDERS_PARTS).cast(pl.Int32),
             tag=pl.lit(self._tags(text["purpose"].fill_null(DEFAULT_PURPOSE))),
             right=seconds.is_between(0, LONGEST_S)
             & amount_right
