@@ -6,12 +6,15 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 from tests.reference import networks
-from tests.reference.engine import AttemptRow, HtlcRow, Request, Simulator, World
+from tests.reference.channels import Channel
+from tests.reference.engine import BLOCK_NS, AttemptRow, HtlcRow, Request, Simulator, World
 from tests.support.routers import CheapestRouter
 
 from lightninglens.core.graph import NetworkGraph
+from lightninglens.core.ids import ChannelId
 from lightninglens.sim.balances import BalanceModel, draw_openers, initial_balances
 from lightninglens.sim.engine import Engine, EngineConfig, Harvest, PaymentRequests
+from lightninglens.sim.opening import NewChannel
 from lightninglens.sim.state import SenderKind
 
 START_NS = 1_700_000_000 * 10**9
@@ -111,19 +114,66 @@ class Pair:
             direction = draw.randrange(2 * self.graph.channel_count)
             capacity_sat = int(self.graph.capacity_sat[direction // 2])
             policy = networks.draw_policy(draw, capacity_sat)
-            if policy is not None and self.graph.policies.known[direction]:
+            known = self.graph.policies.known[direction] and not self.engine.is_closed(direction // 2)
+            if policy is not None and known:
                 spread_ns = draw.choice([0, 90, 600]) * SECOND_NS
                 self.engine.set_policy(direction, policy, spread_ns=spread_ns)
                 self.twin.set_policy(direction, policy, spread_ns)
+        for _ in range(draw.choice([0, 0, 1, 3])):
+            self._open()
+        for _ in range(draw.choice([0, 0, 1])):
+            self._close(draw.randrange(self.engine.graph.channel_count))
         channel = draw.randrange(self.graph.channel_count)
         active = draw.random() < 0.6
         self.engine.set_active(channel, active=active)
         self.twin.active[channel] = active
 
+    def _open(self) -> None:
+        """Open a channel between any two nodes, in both."""
+        draw = self.draw
+        opener, peer = draw.sample(range(self.graph.node_count), 2)
+        capacity_sat, first = draw.choice([50_000, 1_000_000, 5_000_000]), self.engine.graph.channel_count
+        push_sat = draw.choice([0, capacity_sat // 2])
+        policies = [networks.draw_policy(draw, capacity_sat) or networks.plain_policy() for _ in range(2)]
+        after_blocks = draw.choice([0, 1, 1, 6])
+        row = self.engine.open_channel(
+            NewChannel(
+                channel_id=ChannelId.of(900_000, first, 0),
+                opener=opener,
+                peer=peer,
+                capacity_sat=capacity_sat,
+                push_sat=push_sat,
+                opener_policy=policies[0],
+                peer_policy=policies[1],
+            ),
+            announced_after_blocks=after_blocks,
+        )
+        assert row == first
+        sides = [opener, peer] if opener < peer else [peer, opener]
+        balance = {opener: (capacity_sat - push_sat) * 1_000, peer: push_sat * 1_000}
+        channel = Channel(
+            capacity_msat=capacity_sat * 1_000,
+            opener=sides.index(opener),
+            balance_msat=[balance[node] for node in sides],
+            feerate_per_kw=self.twin.world.feerate_per_kw,
+        )
+        ours = {opener: policies[0], peer: policies[1]}
+        self.twin.open_channel((sides[0], sides[1]), channel, [ours[node] for node in sides], after_blocks * BLOCK_NS)
+        self.twin.graph = self.engine.graph
+
+    def _close(self, channel: int) -> None:
+        """Close a channel that is open, in both."""
+        if self.twin.stage[channel] != "open":
+            return
+        force, blocks = self.draw.random() < 0.5, self.draw.choice([1, 144])
+        self.engine.close_channel(channel, force=force, on_chain_blocks=blocks)
+        self.twin.close_channel(channel, force=force, on_chain_ns=blocks * BLOCK_NS)
+
     def run(self) -> Harvest:
         """Run both to the end through the same disturbances, compare, and return what came out."""
-        for minute in sorted(self.draw.sample(range(1, 30), 4)):
-            time_ns = START_NS + minute * 60 * SECOND_NS
+        seconds = [60 * minute for minute in self.draw.sample(range(1, 30), 4)]
+        for second in sorted([*seconds, 302]):  # once amid the payments that start together
+            time_ns = START_NS + second * SECOND_NS
             self.engine.run_until(time_ns)
             self.twin.run_until(time_ns)
             self._compare_channels()
@@ -144,6 +194,8 @@ class Pair:
         ):
             assert ours.tolist() == theirs
         assert self.engine.conservation_drift_msat() == 0
+        closed = [self.engine.is_closed(row) for row in range(len(twin))]
+        assert closed == [stage == "closed" for stage in self.twin.stage]
 
     def _compare_rows(self, harvest: Harvest) -> None:
         fields = ["payment_id", "outcome", "end_ns", "attempts", "parts", "fee_msat", "hops"]

@@ -39,6 +39,7 @@ from tests.reference.channels import MAX_HTLCS, Channel, Htlc
 from tests.reference.gossip import Hearsay
 from tests.reference.mission_control import MissionControl
 from tests.reference.pathfinding import (
+    Edge,
     Graph,
     InsufficientBalance,
     NoPath,
@@ -225,6 +226,12 @@ class Simulator:
             for row, capacity_sat in enumerate(graph.capacity_sat)
         ]
         self.active = [True] * graph.channel_count
+        self.stage = ["open"] * graph.channel_count
+        self.on_chain_ns: dict[int, int] = {}
+        self.announced_ns: dict[int, int] = {}
+        self.links: dict[tuple[int, int], list[int]] = {}
+        for direction, edge in self.view.by_direction.items():
+            self.links.setdefault((edge.from_node, edge.to_node), []).append(direction)
         self.at_first = dict(self.enforced)
         self.hearsay = Hearsay(world.seed, world.gossip_median_ns, world.gossip_sigma, self.source)
         self.memories: dict[int, MissionControl] = {}
@@ -249,10 +256,58 @@ class Simulator:
     def set_policy(self, direction: int, policy: ChannelPolicy, spread_ns: int) -> None:
         """Enforce a policy now; senders hear of the one in force when the news arrives."""
         self.enforced[direction] = policy
+        self._announce(direction, spread_ns)
+
+    def _announce(self, direction: int, spread_ns: int) -> None:
+        sent_ns = max(self.now + spread_ns, self.announced_ns.get(direction // 2, 0))
         if self.world.gossip_median_ns:
-            self.hearsay.announce(direction, policy, self.now + spread_ns, self.now)
+            self.hearsay.announce(direction, self.enforced[direction], sent_ns, self.now)
             return
-        self._schedule(self.now + spread_ns, "gossip", lambda: self._write(direction, self.enforced[direction]))
+        self._schedule(sent_ns, "gossip", lambda: self._everybody_hears(direction))
+
+    def _everybody_hears(self, direction: int) -> None:
+        """Where gossip takes no time."""
+        if self.stage[direction // 2] == "closed":
+            return
+        if direction // 2 in self.announced_ns:
+            self.hearsay.common[direction] = self.enforced[direction]
+        else:
+            self._write(direction, self.enforced[direction])
+
+    def open_channel(self, ends: tuple[int, int], channel: Channel, policies: list[ChannelPolicy], after: int) -> None:
+        """Add a channel that only its ends know until `after` ns have passed."""
+        row = len(self.channels)
+        self.channels.append(channel)
+        self.active.append(True)
+        self.stage.append("open")
+        self.announced_ns[row] = self.now + after
+        for side in (0, 1):
+            direction = 2 * row + side
+            self.source.append(ends[side])
+            self.target.append(ends[1 - side])
+            self.enforced[direction] = policies[side]
+            self.links.setdefault((ends[side], ends[1 - side]), []).append(direction)
+        for side in (0, 1):
+            self._announce(2 * row + side, 0)
+
+    def close_channel(self, row: int, *, force: bool, on_chain_ns: int) -> None:
+        """Shut it down, or publish its commitment."""
+        self.stage[row] = "forced" if force else "closing"
+        self.active[row] = False
+        self.on_chain_ns[row] = self.now + on_chain_ns
+        self._end_if_empty(row)
+
+    def _end_if_empty(self, row: int) -> None:
+        channel = self.channels[row]
+        if self.stage[row] not in ("closing", "forced") or channel.htlcs:
+            return
+        self.stage[row] = "closed"
+        channel.balance_msat = [0, 0]
+        for direction in (2 * row, 2 * row + 1):
+            links = self.links.get((self.source[direction], self.target[direction]), [])
+            links[:] = [link for link in links if link != direction]
+            self.view.remove(direction)
+            self.hearsay.updates.pop(direction, None)
 
     def run_until(self, time_ns: int) -> None:
         """Let everything happen that is due by then."""
@@ -280,8 +335,40 @@ class Simulator:
     def _look_as(self, sender: int) -> Graph:
         """Return the network as a sender knows it now."""
         for direction in self.hearsay.updates:
-            self._write(direction, self.hearsay.known(sender, direction, self.now, self.at_first[direction]))
+            if direction in self.at_first:
+                known = self.hearsay.known(sender, direction, self.now) or self.at_first[direction]
+                self._write(direction, known)
+        for row in self.announced_ns:
+            self._place_opened(sender, row)
         return self.view
+
+    def _place_opened(self, sender: int, row: int) -> None:
+        """Put an opened channel on the map as far as the sender has heard of it."""
+        policies = [self._known_of_opened(sender, 2 * row + side) for side in (0, 1)]
+        for side in (0, 1):
+            policy, back = policies[side], policies[1 - side]
+            direction = 2 * row + side
+            self.view.remove(direction)
+            if policy is None or self.stage[row] == "closed":
+                continue
+            self.view.add(
+                Edge(
+                    direction=direction,
+                    from_node=self.source[direction],
+                    to_node=self.target[direction],
+                    capacity_msat=self.channels[row].capacity_msat,
+                    policy=policy,
+                    inbound_base=back.inbound_base_fee_msat if back else 0,
+                    inbound_rate=back.inbound_fee_rate_ppm if back else 0,
+                )
+            )
+
+    def _known_of_opened(self, sender: int, direction: int) -> ChannelPolicy | None:
+        if self.world.gossip_median_ns:
+            updates = self.hearsay.updates.get(direction)
+            return self.hearsay.known(sender, direction, self.now) if updates else None
+        mine = FREE_POLICY if self.source[direction] == sender else None
+        return self.hearsay.common.get(direction, mine)
 
     def _write(self, direction: int, policy: ChannelPolicy) -> None:
         edge, reverse = self.view.by_direction.get(direction), self.view.by_direction.get(direction ^ 1)
@@ -372,7 +459,7 @@ class Simulator:
 
     def _priced(self, part: PlannedPart) -> list[RouteHtlc]:
         """`newRoute`, over the directions of a plan."""
-        edges = [self.view.by_direction[direction] for direction in part.directions]  # as the router saw them
+        edges = [self.view.by_direction[direction] for direction in part.directions]  # as the router saw it
         path = [
             UnifiedEdge(edge, edge.policy.time_lock_delta_blocks, edge.capacity_msat, uses_inbound_fee=True)
             for edge in edges
@@ -456,6 +543,10 @@ class Simulator:
 
     def _arrive(self, attempt: Attempt, number: int) -> None:
         node = self.target[attempt.hops[number].direction]
+        row = attempt.hops[number].direction // 2
+        if self.stage[row] == "forced":
+            self._times_out(attempt, number)
+            return
         following = number + 1
         if following == len(attempt.hops):
             self._accept(attempt)
@@ -503,13 +594,26 @@ class Simulator:
     def _resolved(self, attempt: Attempt, number: int, *, settled: bool) -> None:
         hop = attempt.hops[number]
         assert hop.htlc is not None
-        self.channels[hop.direction // 2].resolve(hop.htlc, settled=settled)
+        row = hop.direction // 2
+        if self.stage[row] == "forced" and not settled:
+            if self.now < self.on_chain_ns[row]:
+                self._times_out(attempt, number)
+                return
+            attempt.code, attempt.detail = Code.PERMANENT_CHANNEL_FAILURE, int(Detail.ON_CHAIN_TIMEOUT)
+            attempt.failed_index, attempt.failed_direction = number, hop.direction
+        self.channels[row].resolve(hop.htlc, settled=settled)
+        self._end_if_empty(row)
         kind = Kind.SETTLE if settled else Kind.FORWARD_FAIL
         self._report(attempt, number, self.source[hop.direction], kind, self._role(number))
         if number > 0:
             self._go_back(attempt, number - 1, settled=settled)
             return
         self._returned(attempt, settled=settled)
+
+    def _times_out(self, attempt: Attempt, number: int) -> None:
+        """An HTLC of a published commitment is given up when its output can be claimed."""
+        time_ns = max(self.now, self.on_chain_ns[attempt.hops[number].direction // 2])
+        self._schedule(time_ns, "fail", lambda: self._resolved(attempt, number, settled=False))
 
     def _returned(self, attempt: Attempt, *, settled: bool) -> None:
         """`handleAttemptResult`."""
@@ -565,9 +669,11 @@ class Simulator:
     def _tell(self, sender: int, direction: int) -> None:
         """`applyChannelUpdate`: the sender's own graph; where gossip takes no time, everybody's."""
         if self.world.gossip_median_ns:
-            self.hearsay.tell(sender, direction)
-        else:
-            self._write(direction, self.enforced[direction])
+            opened = direction // 2 in self.announced_ns
+            if not opened or self._known_of_opened(sender, direction) is not None:
+                self.hearsay.tell(sender, direction)
+        elif direction in self.hearsay.common or direction // 2 not in self.announced_ns:
+            self._everybody_hears(direction)
 
     def _tell_router(self, attempt: Attempt, part: PlannedPart) -> None:
         payment, index = attempt.payment, attempt.failed_index
@@ -587,7 +693,9 @@ class Simulator:
         asked = leaving.direction
         if asked == arriving.direction ^ 1:
             return asked, Code.TEMPORARY_CHANNEL_FAILURE, Detail.CIRCULAR_ROUTE
-        links = [edge.direction for edge in self.view.incoming[self.target[asked]][self.source[asked]]]
+        if self.stage[asked // 2] == "closed":
+            return asked, Code.UNKNOWN_NEXT_PEER, Detail.NO_DETAIL
+        links = self.links[self.source[asked], self.target[asked]]
         errors = {link: self._check(arriving, leaving, link) for link in sorted(links)}
         passing = [link for link, error in errors.items() if error is None]
         if not passing:

@@ -25,6 +25,8 @@ class Hearsay:
         self.seed, self.median_ns, self.sigma, self.source = seed, median_ns, sigma, source
         self.updates: dict[int, list[Update]] = {}
         self.told: dict[tuple[int, int], int] = {}
+        self.common: dict[int, ChannelPolicy] = {}
+        """Of channels opened in a run: what everybody has heard at once."""
 
     def announce(self, direction: int, policy: ChannelPolicy, sent_ns: int, now: int) -> None:
         """Send an update at `sent_ns`, or when one that still waits would have been sent."""
@@ -39,10 +41,10 @@ class Hearsay:
         if direction in self.updates:
             self.told[sender, direction] = self.updates[direction][-1].number
 
-    def known(self, sender: int, direction: int, now: int, before: ChannelPolicy) -> ChannelPolicy:
-        """Return the policy with the highest timestamp that has reached the sender; `before` when none has."""
+    def known(self, sender: int, direction: int, now: int) -> ChannelPolicy | None:
+        """Return the policy with the highest timestamp that has reached the sender; None when none has."""
         reached = [update for update in self.updates[direction] if self._has_reached(update, sender, direction, now)]
-        return reached[-1].policy if reached else before
+        return reached[-1].policy if reached else None
 
     def _has_reached(self, update: Update, sender: int, direction: int, now: int) -> bool:
         if self.source[direction] == sender or self.told.get((sender, direction)) == update.number:

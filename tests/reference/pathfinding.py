@@ -93,6 +93,19 @@ class Graph:
         parallel = self.incoming[edge.to_node][edge.from_node]
         parallel[[other.direction for other in parallel].index(edge.direction)] = edge
 
+    def remove(self, direction: int) -> None:
+        """Take an edge away, if it is there."""
+        edge = self.by_direction.pop(direction, None)
+        if edge is not None:
+            self.incoming[edge.to_node][edge.from_node].remove(edge)
+
+    def add(self, edge: Edge) -> None:
+        """Add an edge; parallel ones stay in the order of their directions."""
+        self.by_direction[edge.direction] = edge
+        parallel = self.incoming.setdefault(edge.to_node, {}).setdefault(edge.from_node, [])
+        parallel.append(edge)
+        parallel.sort(key=lambda other: other.direction)
+
     def outgoing_directions(self, node: int) -> list[int]:
         """Return the announced directions that start at a node."""
         return [direction for direction, edge in self.by_direction.items() if edge.from_node == node]

@@ -93,9 +93,12 @@ def resolve_htlc(network: Any, own: Any, feerate: Any, direction: Any, amount: A
 
 
 @kernel
-def conservation_drift_msat(network: Any) -> Any:
-    """Return by how much balances and HTLCs differ from capacities, summed without sign."""
-    drift = np.int64(0)
+def conservation_drift_msat(network: Any, ledger_msat: Any) -> Any:
+    """Return by how much balances and HTLCs differ from capacities, summed without sign.
+
+    The capacities must be what has come into channels less what has left them: the two sums of the ledger.
+    """
+    drift = abs(network.capacity_msat.sum() + ledger_msat[1] - ledger_msat[0])
     for channel in range(network.capacity_msat.shape[0]):
         total = np.int64(0)
         for direction in (2 * channel, 2 * channel + 1):

@@ -13,6 +13,7 @@ from lightninglens.routing.state import MAX_HOPS, REPORT_PAIRS
 from lightninglens.sim._gossip import forget_old, write_policy
 from lightninglens.sim._heap import take
 from lightninglens.sim._htlcs import come_back, forward
+from lightninglens.sim._life import is_put_off
 from lightninglens.sim._paying import begin_payment, close_part, continue_payment, send_planned
 from lightninglens.sim._receiving import receive_part, release_part
 from lightninglens.sim.gossip import FREE_VERSIONS, TOLD
@@ -99,6 +100,9 @@ def run(world: Any, until_ns: Any, most_events: Any) -> Any:
         counters[_NOW] = now
         settled = kind == _SETTLE
         over = False
+        of_htlc = settled or kind == _FAIL or kind == _ARRIVE
+        if of_htlc and is_put_off(world, slot, hop, kind, now):
+            continue
         if kind == _ARRIVE:
             if hop + 1 == world.routes.hops[slot]:
                 receive_part(world, slot, now)

@@ -12,6 +12,7 @@ from lightninglens.core.htlc import FailureCode, FailureDetail
 from lightninglens.core.jit import inlined, kernel
 from lightninglens.core.rng import Stream, philox
 from lightninglens.routing._fees import inbound_fee, proportional_fee
+from lightninglens.sim.life import Stage
 
 BLOCK_NS = 600_000_000_000
 
@@ -31,6 +32,7 @@ _INSUFFICIENT = int(FailureDetail.INSUFFICIENT_BALANCE)
 _ADD_FAILED = int(FailureDetail.HTLC_ADD_FAILED)
 _CIRCULAR = int(FailureDetail.CIRCULAR_ROUTE)
 
+_CLOSED = int(Stage.CLOSED)
 _LINK_CHOICE = int(Stream.NON_STRICT_LINK)
 _REJECT_DELTA_BLOCKS = 3
 _MAX_EXPIRY_BLOCKS = 2016
@@ -96,6 +98,8 @@ def choose_link(world: Any, slot: Any, hop: Any, now: Any) -> Any:
     incoming = route.direction[slot, hop - 1]
     if asked == incoming ^ 1:
         return asked, _TEMPORARY_CHANNEL, _CIRCULAR
+    if world.life.stage[asked // 2] == _CLOSED:
+        return asked, _UNKNOWN_PEER, _NO_DETAIL
     height = height_at(parameters, now)
     amount_in, amount_out = route.amount_msat[slot, hop - 1], route.amount_msat[slot, hop]
     cltv_in, cltv_out = route.cltv_blocks[slot, hop - 1], route.cltv_blocks[slot, hop]

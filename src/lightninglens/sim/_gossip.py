@@ -15,6 +15,7 @@ import numpy as np
 from lightninglens.core.jit import kernel
 from lightninglens.core.rng import Stream, standard_normal
 from lightninglens.sim.gossip import FREE_VERSIONS, MOVING, SLOWEST_SIGMAS, TOLD
+from lightninglens.sim.life import NOT_THERE
 
 _GOSSIP_DELAY = int(Stream.GOSSIP_DELAY)
 _EVERYBODY_KNOWS_NS = np.int64(-(2**62))
@@ -40,6 +41,13 @@ def write_policy(view: Any, columns: Any, row: Any, direction: Any) -> None:
         edge.min_htlc_msat = columns.min_htlc_msat[row]
         edge.max_htlc_msat = columns.max_htlc_msat[row]
         edge.disabled = np.uint8(columns.disabled[row])
+
+
+@kernel
+def is_announced(view: Any, direction: Any) -> Any:
+    """Say whether everybody has heard of a direction."""
+    row = view.position[direction]
+    return row >= 0 and view.edges[row].disabled != NOT_THERE
 
 
 @kernel
@@ -162,9 +170,15 @@ def _told_slot(news: Any, key: Any) -> Any:
 
 
 @kernel
-def tell(news: Any, sender: Any, direction: Any) -> None:
-    """Let one sender know a direction's policy as it is enforced now, as a failure does."""
-    if news.newest[direction] >= 0:
+def tell(news: Any, source: Any, parameters: Any, sender: Any, direction: Any, now: Any) -> None:
+    """Let one sender know a direction's policy as it is enforced now, as a failure does.
+
+    An update of a channel that the sender has not heard of is of no use to it.
+    """
+    if news.newest[direction] < 0:
+        return
+    known = _known_version(news, source, parameters, sender, direction, now)
+    if news.policies.disabled[known] != NOT_THERE:
         _note(news, (np.int64(sender) << _NODE_BITS | np.int64(direction)) + 1, news.numbers[direction])
 
 
@@ -187,12 +201,13 @@ def keep_told(news: Any, former_key: Any, former_number: Any) -> None:
 
 
 @kernel
-def _known_version(news: Any, source: Any, seed: Any, median_ns: Any, sigma: Any, sender: Any, d: Any, now: Any) -> Any:
-    """Return the row of the newest version of direction `d` that a sender knows."""
-    row = news.newest[d]
-    if source[d] == sender:
+def _known_version(news: Any, source: Any, parameters: Any, sender: Any, direction: Any, now: Any) -> Any:
+    """Return the row of the newest version of a direction that a sender knows."""
+    seed, median_ns, sigma = parameters.seed, parameters.gossip_delay_median_ns, parameters.gossip_delay_sigma
+    row = news.newest[direction]
+    if source[direction] == sender:
         return row
-    slot = _told_slot(news, (np.int64(sender) << _NODE_BITS | np.int64(d)) + 1)
+    slot = _told_slot(news, (np.int64(sender) << _NODE_BITS | np.int64(direction)) + 1)
     told = news.told_number[slot] if news.told_key[slot] != 0 else np.int32(-1)
     soonest = np.int64(median_ns * math.exp(-sigma * SLOWEST_SIGMAS))
     while True:
@@ -200,7 +215,7 @@ def _known_version(news: Any, source: Any, seed: Any, median_ns: Any, sigma: Any
         if version.older < 0 or version.number <= told:
             return row
         waited = now - version.announced_ns
-        if waited >= soonest and waited >= hearing_delay_ns(seed, median_ns, sigma, sender, d, version.number):
+        if waited >= soonest and waited >= hearing_delay_ns(seed, median_ns, sigma, sender, direction, version.number):
             return row
         row = version.older
 
@@ -208,10 +223,9 @@ def _known_version(news: Any, source: Any, seed: Any, median_ns: Any, sigma: Any
 @kernel
 def show_known(news: Any, view: Any, source: Any, parameters: Any, sender: Any, now: Any) -> None:
     """Write what a sender knows of the directions in motion into the view."""
-    seed, median_ns, sigma = parameters.seed, parameters.gossip_delay_median_ns, parameters.gossip_delay_sigma
     for place in range(news.counters[MOVING]):
         direction = news.moving[place]
-        row = _known_version(news, source, seed, median_ns, sigma, sender, direction, now)
+        row = _known_version(news, source, parameters, sender, direction, now)
         if news.versions[row].older >= 0:
             write_policy(view, news.policies, row, direction)
 
@@ -225,3 +239,16 @@ def show_common(news: Any, view: Any) -> None:
         while news.versions[row].older >= 0:
             row = news.versions[row].older
         write_policy(view, news.policies, row, direction)
+
+
+@kernel
+def drop_news(news: Any, direction: Any) -> None:
+    """Forget what is under way of a direction that has ceased to be."""
+    row = news.newest[direction]
+    if row < 0:
+        return
+    older = news.versions[row].older
+    _stop_motion(news, direction)
+    while older >= 0:
+        _give_back(news, older)
+        older = news.versions[older].older

@@ -14,6 +14,7 @@ from lightninglens.core.rng import Stream, standard_normal
 from lightninglens.sim._channels import add_htlc, resolve_htlc
 from lightninglens.sim._forwarding import choose_link
 from lightninglens.sim._heap import schedule
+from lightninglens.sim._life import after_resolution
 from lightninglens.sim._logs import log_htlc
 from lightninglens.sim.state import EventKind
 
@@ -90,6 +91,7 @@ def come_back(world: Any, slot: Any, hop: Any, now: Any, settled: Any) -> Any:
     direction = world.routes.direction[slot, hop]
     amount = world.routes.amount_msat[slot, hop]
     resolve_htlc(network, world.own, world.parameters.commit_feerate_sat_per_kw, direction, amount, settled)
+    after_resolution(world, direction // 2)
     kind = _SETTLE_EVENT if settled else _FORWARD_FAIL_EVENT
     event_type = _SENT if hop == 0 else _FORWARDED
     log_htlc(world, slot, hop, network.source[direction], kind, event_type, now, 0, 0)

@@ -20,7 +20,7 @@ from lightninglens.routing._labels import FOUND, INSUFFICIENT_BALANCE, NO_ROUTE
 from lightninglens.routing._results import report_result
 from lightninglens.routing._search import find_route
 from lightninglens.sim._forwarding import carries_policy, height_at
-from lightninglens.sim._gossip import show_common, show_known, tell, write_policy
+from lightninglens.sim._gossip import is_announced, show_common, show_known, tell, write_policy
 from lightninglens.sim._heap import schedule
 from lightninglens.sim._htlcs import offer
 from lightninglens.sim._logs import log_attempt, log_htlc
@@ -237,8 +237,9 @@ def _learn(world: Any, slot: Any, now: Any) -> None:
     if index > 0 and carries_policy(code, attempt.detail):
         failed = np.int64(attempt.failed_direction)
         if world.parameters.gossip_delay_median_ns > 0.0:
-            tell(world.news, np.int64(payment.sender), failed)
-        else:
+            source = world.network.source
+            tell(world.news, source, world.parameters, np.int64(payment.sender), failed, now)
+        elif is_announced(world.gossip, failed):
             write_policy(world.gossip, world.enforced, failed, failed)
     if kind == _PLUGGED:
         return

@@ -15,6 +15,7 @@ from lightninglens.core.units import Blocks, Msat, UnixNs
 from lightninglens.routing._edges import bandwidth_msat
 from lightninglens.routing.state import MAX_HOPS
 from lightninglens.sim._forwarding import height_at
+from lightninglens.sim.life import NOT_THERE, Stage
 from lightninglens.sim.routers import (
     NoPlan,
     PartResult,
@@ -44,10 +45,14 @@ class GossipView:
         columns = PolicyColumns.unknown(len(position))
         known = np.flatnonzero(position >= 0)
         rows = position[known]
-        columns.known[known] = True
-        columns.disabled[known] = edges["disabled"][rows] != 0
+        columns.known[known] = edges["disabled"][rows] != NOT_THERE
+        columns.disabled[known] = edges["disabled"][rows] == 1
         for name in ("base_fee_msat", "fee_rate_ppm", "time_lock_delta_blocks", "min_htlc_msat", "max_htlc_msat"):
             getattr(columns, name)[known] = edges[name][rows]
+        first, end = self._world.own.first_out[self._sender], self._world.own.first_out[self._sender + 1]
+        own = self._world.own.out_direction[first:end]
+        own = own[(position[own] >= 0) & (self._world.life.stage[own // 2] != Stage.CLOSED)]
+        columns.known[own] = True  # its own it knows before they are announced
         # A row carries the inbound fee that is asked at its end, which is the policy of the way back.
         for name in ("inbound_base_fee_msat", "inbound_fee_rate_ppm"):
             getattr(columns, name)[known ^ 1] = edges[name][rows]
@@ -80,6 +85,10 @@ class PluggedRouters:
     def plug(self, nodes: Iterable[int], router: Router) -> None:
         """Let a router plan for these nodes."""
         self._routers.update((node, router) for node in nodes)
+
+    def on(self, graph: NetworkGraph) -> None:
+        """Let the routers see another graph from now on, with further channels."""
+        self._graph = graph
 
     def copy(self) -> "PluggedRouters":
         """Return the same, with copies of the routers and of what they remember."""

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from lightninglens.core.graph import PolicyColumns
 from lightninglens.routing.growth import make_room
+from lightninglens.sim.opening import ChannelRows, extend_graph, extend_policies, extend_world, opened_rows
 from lightninglens.sim.simulation import SimulationState
 
 Arrays = dict[str, NDArray[Any]]
@@ -26,6 +27,8 @@ _GROWING = (
 def to_arrays(state: SimulationState) -> Arrays:
     """Return everything that a run's future depends on, besides its scenario and graph."""
     arrays = {f"world.{name}": array for name, array in _leaves(state.engine.world)}
+    opened = opened_rows(state.engine.graph, state.engine.world, state.engine.first_opened)
+    arrays |= {f"opened.{name}": column for name, column in opened._asdict().items()}
     arrays |= {f"policies.{name}": getattr(state.engine.policies, name) for name in PolicyColumns.__slots__}
     arrivals = state.arrivals
     arrays["numbers"] = np.array(
@@ -47,19 +50,32 @@ def from_arrays(fresh: SimulationState, arrays: Mapping[str, NDArray[Any]]) -> S
 
     Raises ValueError when the arrays are not those of this scenario and graph.
     """
-    world = _filled(fresh.engine.world, "world", arrays)
+    none = opened_rows(fresh.engine.graph, fresh.engine.world, fresh.engine.first_opened)
+    opened = ChannelRows(
+        *(_fitting(f"opened.{name}", arrays, column, grows=True) for name, column in none._asdict().items())
+    )
+    unsaid = PolicyColumns.unknown(2 * len(opened.channel_id))
+    before = extend_policies(fresh.engine.policies, unsaid)
     policies = PolicyColumns(
         **{
-            name: _fitting(f"policies.{name}", arrays, getattr(fresh.engine.policies, name), grows=False)
+            name: _fitting(f"policies.{name}", arrays, getattr(before, name), grows=False)
             for name in PolicyColumns.__slots__
         }
     )
+    graph, world = fresh.engine.graph, fresh.engine.world
+    if len(opened.channel_id):
+        said = {name: getattr(policies, name)[-len(unsaid.known) :] for name in PolicyColumns.__slots__}
+        graph = extend_graph(graph, opened, PolicyColumns(**said))
+        world = extend_world(world, graph, opened)
+        fresh.engine.plugged.on(graph)
+    world = _filled(world, "world", arrays)
     numbers = _fitting("numbers", arrays, np.zeros(6, np.int64), grows=False)
     now_ns, next_payment_id, next_snapshot_ns, drawn, drawn_until_ns, window_ns = (int(number) for number in numbers)
     memory, scratch = make_room(world.memory, world.scratch)
     return SimulationState(
         engine=replace(
             fresh.engine,
+            graph=graph,
             policies=policies,
             world=world._replace(memory=memory, scratch=scratch),
             next_payment_id=next_payment_id,

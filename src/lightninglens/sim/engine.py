@@ -27,11 +27,13 @@ from lightninglens.core.units import MSAT_PER_SAT, NS_PER_MS
 from lightninglens.routing.growth import make_room
 from lightninglens.routing.pathfinding import BLOCK_PADDING, DEFAULT_CLTV_LIMIT_BLOCKS, DEFAULT_FINAL_CLTV_BLOCKS
 from lightninglens.routing.state import BIMODAL, Estimator, write_capacity
-from lightninglens.sim import _channels, _events, _gossip, _heap
+from lightninglens.sim import _channels, _events, _gossip, _heap, _life
 from lightninglens.sim._forwarding import BLOCK_NS
 from lightninglens.sim._paying import register_part
 from lightninglens.sim._plugged import PluggedRouters
 from lightninglens.sim.gossip import FREE_VERSIONS, SLOWEST_SIGMAS, TOLD, grow_versions
+from lightninglens.sim.life import Down, Stage
+from lightninglens.sim.opening import NewChannel, extend_graph, extend_policies, extend_world, rows_of
 from lightninglens.sim.reading import Gossip, channel_state
 from lightninglens.sim.routers import NoPlan, PricedPart, Router
 from lightninglens.sim.state import (
@@ -72,6 +74,12 @@ _ZERO_AT_START = (
     "trying",
 )
 """Columns of a payment's slot that an earlier payment may have left."""
+
+ANNOUNCED_AFTER_BLOCKS = 6
+"""How deep a channel must be before it may be announced (BOLT 7)."""
+
+ON_CHAIN_BLOCKS = 144
+"""How long it takes until an HTLC of a forced channel has timed out on the chain."""
 
 FOREVER_NS = 2**62
 """A time after everything: running until then leaves the clock at the last event."""
@@ -171,6 +179,8 @@ class EngineState:
     """Everything that an engine's future depends on."""
 
     graph: NetworkGraph
+    first_opened: int
+    """The row from which on channels have been opened during the run."""
     config: EngineConfig
     policies: PolicyColumns
     """As nodes enforce them now."""
@@ -200,6 +210,7 @@ class Engine:
         self._adopt(
             EngineState(
                 graph=graph,
+                first_opened=graph.channel_count,
                 config=config,
                 policies=graph.policies.copy(),
                 world=world,
@@ -222,6 +233,7 @@ class Engine:
 
     def _adopt(self, state: EngineState) -> None:
         self.graph = state.graph
+        self._first_opened = state.first_opened
         self.config = state.config
         self._policies = state.policies
         self._world = state.world
@@ -241,6 +253,7 @@ class Engine:
         self._empty_logs()
         return EngineState(
             graph=self.graph,
+            first_opened=self._first_opened,
             config=self.config,
             policies=self._policies.copy(),
             world=copied(self._world),
@@ -393,15 +406,23 @@ class Engine:
         What is announced then is the policy of that moment, as when LND sends
         out the newest of several updates that waited together. Senders hear of
         it after `gossip_delay_median_ms`, each after a delay of its own.
+
+        Raises InvariantError when the channel is closed.
         """
+        if self.is_closed(direction // 2):
+            raise InvariantError(f"channel {self.graph.channel_id(direction // 2)} is closed")
         self._policies.put(direction, policy)
+        self._enforce(direction)
+        self._announce(direction, self._now_ns + spread_ns)
+
+    def _enforce(self, direction: int) -> None:
         for name in self._world.enforced._fields:
             getattr(self._world.enforced, name)[direction] = getattr(self._policies, name)[direction]
-        self._announce(direction, self._now_ns + spread_ns)
 
     def _announce(self, direction: int, announced_ns: int) -> None:
         """Let what a direction enforces now be announced."""
         parameters = self._world.parameters
+        announced_ns = max(announced_ns, int(self._world.life.announced_ns[direction // 2]))
         if parameters.gossip_delay_median_ns > 0:
             self._reserve_news()
             world = self._world
@@ -413,7 +434,76 @@ class Engine:
 
     def set_active(self, channel: int, *, active: bool) -> None:
         """Take a channel down or bring it up: new HTLCs only, those in flight still resolve."""
-        self._world.own.active[channel] = active
+        _life.set_down(self._world.life, self._world.own, channel, int(Down.ASKED), not active)
+
+    def open_channel(self, channel: NewChannel, *, announced_after_blocks: int = ANNOUNCED_AFTER_BLOCKS) -> int:
+        """Open a channel that can be used now, and announce it some blocks later; return its row.
+
+        Before others hear of it, only its ends send over it. Rows and
+        directions that there were stay.
+
+        Raises InvariantError when its money does not fit it, its ends are one node, or its id is taken.
+        """
+        self._check_new(channel)
+        rows = rows_of(self.graph, channel)
+        first = 2 * self.graph.channel_count
+        opener, peer = (first + int(rows.opener_side[0]), first + 1 - int(rows.opener_side[0]))
+        policies = PolicyColumns.unknown(2)
+        policies.put(opener - first, channel.opener_policy)
+        policies.put(peer - first, channel.peer_policy)
+        self.graph = extend_graph(self.graph, rows, policies)
+        self._policies = extend_policies(self._policies, policies)
+        self._world = extend_world(self._world, self.graph, rows)
+        self._plugged.on(self.graph)
+        self._world.life.ledger_msat[0] += channel.capacity_sat * MSAT_PER_SAT
+        self._world.network.capacity_msat[-1] = channel.capacity_sat * MSAT_PER_SAT
+        for direction, sat in ((opener, channel.capacity_sat - channel.push_sat), (peer, channel.push_sat)):
+            self._world.network.balance_msat[direction] = sat * MSAT_PER_SAT
+            self._world.network.node_msat[self._world.network.source[direction]] += sat * MSAT_PER_SAT
+        feerate = self.config.commit_feerate_sat_per_kw
+        _channels.refresh(self._world.network, self._world.own, feerate, first // 2)
+        self._world.life.announced_ns[-1] = self._now_ns + announced_after_blocks * BLOCK_NS
+        for direction in (first, first + 1):
+            self._enforce(direction)
+            self._announce(direction, self._now_ns)
+        return first // 2
+
+    def _check_new(self, channel: NewChannel) -> None:
+        if not 0 <= channel.push_sat <= channel.capacity_sat or channel.capacity_sat < 1:
+            raise InvariantError(f"{channel.push_sat:,} sat cannot be pushed in a channel of {channel.capacity_sat:,}")
+        ends = (channel.opener, channel.peer)
+        if channel.opener == channel.peer or min(ends) < 0 or max(ends) >= self.graph.node_count:
+            raise InvariantError(f"a channel cannot be opened between the nodes {channel.opener} and {channel.peer}")
+        if np.any(self.graph.channel_ids == channel.channel_id):
+            raise InvariantError(f"there is a channel {channel.channel_id} already")
+
+    def close_channel(self, channel: int, *, force: bool = False, on_chain_blocks: int = ON_CHAIN_BLOCKS) -> None:
+        """Close a channel: it takes no new HTLC, and is gone when the last one in flight is.
+
+        By force, what is in flight can still be settled, and what is not goes
+        back with PERMANENT_CHANNEL_FAILURE when it has timed out on the chain,
+        which is taken to be after `on_chain_blocks` for all of it.
+
+        Raises InvariantError when the channel is being closed already.
+        """
+        world = self._world
+        if world.life.stage[channel] != Stage.OPEN and not (force and world.life.stage[channel] == Stage.CLOSING):
+            raise InvariantError(f"channel {self.graph.channel_id(channel)} is being closed already")
+        _life.begin_close(
+            world.network,
+            world.own,
+            world.gossip,
+            world.enforced,
+            world.news,
+            world.life,
+            channel,
+            int(Stage.FORCED if force else Stage.CLOSING),
+            self._now_ns + on_chain_blocks * BLOCK_NS,
+        )
+
+    def is_closed(self, channel: int) -> bool:
+        """Say whether a channel has ceased to be."""
+        return bool(self._world.life.stage[channel] == Stage.CLOSED)
 
     def add_liquidity(self, direction: int, amount_msat: int) -> None:
         """Let the owner of a direction have more in it, or less: a counterfactual, which the network is not told.
@@ -430,6 +520,7 @@ class Engine:
             )
         network.balance_msat[direction] += amount_msat
         network.capacity_msat[channel] += amount_msat
+        self._world.life.ledger_msat[0] += amount_msat
         network.node_msat[network.source[direction]] += amount_msat
         _channels.refresh(network, self._world.own, self.config.commit_feerate_sat_per_kw, channel)
 
@@ -452,7 +543,7 @@ class Engine:
 
     def conservation_drift_msat(self) -> int:
         """Return by how much balances plus HTLCs in flight differ from capacities: 0, or it is our bug."""
-        return int(_channels.conservation_drift_msat(self._world.network))
+        return int(_channels.conservation_drift_msat(self._world.network, self._world.life.ledger_msat))
 
     def balances_msat(self) -> NDArray[np.int64]:
         """Return a copy of the gross balance per direction."""
@@ -471,9 +562,10 @@ class Engine:
         return self._world.own.spendable_msat.copy()
 
     def commit_fees_sat(self) -> NDArray[np.int64]:
-        """Return each channel's commitment fee now."""
+        """Return each channel's commitment fee now; 0 for a closed one."""
         weight = COMMITMENT_WEIGHT + HTLC_OUTPUT_WEIGHT * self._world.network.htlcs_with_weight.astype(np.int64)
-        return np.asarray(self.config.commit_feerate_sat_per_kw * weight // 1000, np.int64)
+        fees_sat = self.config.commit_feerate_sat_per_kw * weight // 1000
+        return np.asarray(np.where(self._world.life.stage == Stage.CLOSED, 0, fees_sat), np.int64)
 
     def local_msat(self) -> NDArray[np.int64]:
         """Return each side's balance as its node reports it: the opener's without fee and anchors, never below 0."""
@@ -487,9 +579,11 @@ class Engine:
         return self._policies.get(direction)
 
     def directions_of(self, node: int) -> list[int]:
-        """Return the directions that start at a node."""
+        """Return the directions that start at a node, but for those of closed channels."""
         first, end = self._world.own.first_out[node], self._world.own.first_out[node + 1]
-        return [int(direction) for direction in self._world.own.out_direction[first:end]]
+        directions = self._world.own.out_direction[first:end]
+        there = self._world.life.stage[directions // 2] != Stage.CLOSED
+        return [int(direction) for direction in directions[there]]
 
     def channel_states(self, node: int) -> list[ChannelState]:
         """Return a node's channels as the node itself reports them."""

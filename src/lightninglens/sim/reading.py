@@ -18,6 +18,7 @@ from lightninglens.core.htlc import FailureCode, FailureDetail, HtlcEvent, HtlcE
 from lightninglens.core.ids import ChannelId, NodeId
 from lightninglens.core.units import MSAT_PER_SAT, Blocks, Msat, Ppm, Sat, UnixNs
 from lightninglens.routing.state import View, incoming_edges
+from lightninglens.sim.life import NOT_THERE
 from lightninglens.sim.state import World
 
 
@@ -90,6 +91,8 @@ class Gossip:
         """Yield a node's channels and whom they lead to; raises KeyError for an unknown node."""
         row = self._graph.node_index(node_id)
         for edge in incoming_edges(self._view, row):
+            if edge["disabled"] == NOT_THERE:
+                continue
             yield self._graph.channel_id(int(edge["direction"]) // 2), self._graph.node_ids[int(edge["source"])]
 
     def policy(self, channel_id: ChannelId, node_id: NodeId) -> ChannelPolicy | None:
@@ -98,7 +101,7 @@ class Gossip:
         Raises KeyError when the channel is not in the graph or not the node's.
         """
         position = int(self._view.position[self._direction(channel_id, node_id)])
-        if position < 0:
+        if position < 0 or self._view.edges[position]["disabled"] == NOT_THERE:
             return None
         edge = self._view.edges[position]
         back = int(self._view.position[int(edge["direction"]) ^ 1])

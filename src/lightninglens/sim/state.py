@@ -30,6 +30,7 @@ from lightninglens.routing.state import (
     record_type,
 )
 from lightninglens.sim.gossip import Enforced, News, make_enforced, make_news
+from lightninglens.sim.life import Life, make_life
 
 _Columns = TypeVar("_Columns", bound=tuple[Any, ...])
 
@@ -240,6 +241,7 @@ class World(NamedTuple):
     gossip: View
     """The network as everybody knows it."""
     news: News
+    life: Life
     memory: MissionControl
     scratch: Scratch
     estimator: Estimator
@@ -338,6 +340,7 @@ def make_world(
         enforced=make_enforced(graph.policies),
         gossip=build_view(graph, graph.policies),
         news=make_news(2 * graph.channel_count),
+        life=make_life(network.capacity_msat),
         memory=make_mission_control(graph.node_count, FIRST_PAIRS),
         scratch=make_scratch(graph.node_count),
         estimator=_typed(estimator),
