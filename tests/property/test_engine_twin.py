@@ -80,6 +80,8 @@ class Pair:
             mpp_timeout_ns=draw.choice([120, 120, 30, 1]) * SECOND_NS,
             retry_delay_ns=draw.choice([5_000_000, 5_000_000, 800_000_000]),
             gossip_median_ns=draw.choice([0.0, 20e9, 120e9]),
+            node_offline=draw.choice([None, None, (0.1, 300e9), (0.3, 1_500e9)]),
+            link_offline=draw.choice([None, None, (0.2, 100e9), (0.1, 1_300e9)]),
             max_htlcs=draw.choice([483, 483, 2, 1]),
             observed=frozenset(draw.sample(range(graph.node_count), graph.node_count // 2)),
             bimodal=frozenset(draw.sample(range(graph.node_count), draw.choice([0, graph.node_count // 4]))),
@@ -93,6 +95,10 @@ class Pair:
             mpp_timeout_ns=world.mpp_timeout_ns,
             retry_delay_ns=world.retry_delay_ns,
             gossip_delay_median_ms=world.gossip_median_ns / 1e6,
+            node_offline_share=world.node_offline[0] if world.node_offline else 0.0,
+            node_offline_mean_s=world.node_offline[1] / 1e9 if world.node_offline else 1.0,
+            channel_offline_share=world.link_offline[0] if world.link_offline else 0.0,
+            channel_offline_mean_s=world.link_offline[1] / 1e9 if world.link_offline else 1.0,
         )
         self.engine = Engine(graph, balance_msat=balances, opener_side=openers, config=config)
         own = self.engine._world.own._replace(max_htlcs=world.max_htlcs)
@@ -123,6 +129,8 @@ class Pair:
             self._open()
         for _ in range(draw.choice([0, 0, 1])):
             self._close(draw.randrange(self.engine.graph.channel_count))
+        for _ in range(draw.choice([0, 0, 1, 2])):
+            self._take_offline()
         channel = draw.randrange(self.graph.channel_count)
         active = draw.random() < 0.6
         self.engine.set_active(channel, active=active)
@@ -161,6 +169,19 @@ class Pair:
         self.twin.open_channel((sides[0], sides[1]), channel, [ours[node] for node in sides], after_blocks * BLOCK_NS)
         self.twin.graph = self.engine.graph
 
+    def _take_offline(self) -> None:
+        """Take a node or a channel off the network for a while, in both."""
+        draw, now_ns = self.draw, self.twin.now
+        until_ns = now_ns + draw.choice([1, 30, 700, 1_400, 5_000]) * SECOND_NS
+        if draw.random() < 0.5:
+            node = draw.randrange(self.graph.node_count)
+            self.engine.take_offline(node, until_ns)
+            self.twin.outages.drop_node(node, until_ns, now_ns)
+        else:
+            channel = draw.randrange(self.engine.graph.channel_count)
+            self.engine.disconnect(channel, until_ns)
+            self.twin.outages.drop_link(channel, until_ns, now_ns)
+
     def _close(self, channel: int) -> None:
         """Close a channel that is open, in both."""
         if self.twin.stage[channel] != "open":
@@ -178,8 +199,9 @@ class Pair:
             self.twin.run_until(time_ns)
             self._compare_channels()
             self.disturb()
-        self.engine.run_until(START_NS + 10**15)
-        self.twin.run_until(START_NS + 10**15)
+        end_ns = START_NS + (9_000 if self.twin.world.node_offline or self.twin.world.link_offline else 10**6) * 10**9
+        self.engine.run_until(end_ns)
+        self.twin.run_until(end_ns)
         self._compare_channels()
         harvest = self.engine.harvest()
         self._compare_rows(harvest)

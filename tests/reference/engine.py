@@ -38,6 +38,7 @@ from tests.reference.bimodal import BimodalConfig
 from tests.reference.channels import MAX_HTLCS, Channel, Htlc
 from tests.reference.gossip import Hearsay
 from tests.reference.mission_control import MissionControl
+from tests.reference.outages import Outages
 from tests.reference.pathfinding import (
     Edge,
     Graph,
@@ -57,7 +58,7 @@ CLTV_LIMIT = 2016
 HOP_DELAY_STREAM = 10
 LINK_STREAM = 11
 LEAST_PART = 10_000_000
-PRIORITY = {"gossip": 0, "settle": 1, "fail": 2, "arrive": 3, "try": 4, "start": 5, "release": 6, "send": 7}
+PRIORITY = {"gossip": 0, "settle": 1, "fail": 2, "arrive": 3, "try": 4, "start": 5, "release": 6, "send": 7, "life": 8}
 FREE_POLICY = ChannelPolicy(
     base_fee_msat=0,  # type: ignore[arg-type]
     fee_rate_ppm=0,  # type: ignore[arg-type]
@@ -198,6 +199,9 @@ class World:
     mpp_timeout_ns: int = 120 * 10**9
     gossip_median_ns: float = 0.0
     gossip_sigma: float = 0.5
+    node_offline: tuple[float, float] | None = None
+    """Share of the time, and mean time in ns."""
+    link_offline: tuple[float, float] | None = None
     max_htlcs: int = MAX_HTLCS
     observed: frozenset[int] = field(default_factory=frozenset)
     bimodal: frozenset[int] = field(default_factory=frozenset)
@@ -237,6 +241,9 @@ class Simulator:
         self.memories: dict[int, MissionControl] = {}
         self.results: dict[int, list[PartResult]] = {}
         self.graph = graph
+        self.outages = Outages(world.seed, self._schedule, self._announce_status)
+        for ends in zip(self.source[::2], self.target[::2], strict=True):
+            self.outages.add(ends)
         self.payments: list[Payment] = []
         self.finished: list[Payment] = []
         self.attempts: list[AttemptRow] = []
@@ -244,6 +251,10 @@ class Simulator:
         self.events = 0
         self._queue: list[tuple[int, int, int, Callable[[], None]]] = []
         self._sequence = 0
+        if world.node_offline is not None:
+            self.outages.draw_nodes(graph.node_count, *world.node_offline, self.now)
+        if world.link_offline is not None:
+            self.outages.draw_links(*world.link_offline, self.now)
 
     # What the outside does.
 
@@ -258,10 +269,19 @@ class Simulator:
         self.enforced[direction] = policy
         self._announce(direction, spread_ns)
 
+    def _announced(self, direction: int) -> ChannelPolicy:
+        """What an end says of its channel: its policy, and disabled if its status manager found it down."""
+        policy = self.enforced[direction]
+        return replace(policy, disabled=policy.disabled or self.outages.says_disabled(direction))
+
+    def _announce_status(self, direction: int) -> None:
+        if not self.enforced[direction].disabled:
+            self._announce(direction, 0)
+
     def _announce(self, direction: int, spread_ns: int) -> None:
         sent_ns = max(self.now + spread_ns, self.announced_ns.get(direction // 2, 0))
         if self.world.gossip_median_ns:
-            self.hearsay.announce(direction, self.enforced[direction], sent_ns, self.now)
+            self.hearsay.announce(direction, self._announced(direction), sent_ns, self.now)
             return
         self._schedule(sent_ns, "gossip", lambda: self._everybody_hears(direction))
 
@@ -270,9 +290,9 @@ class Simulator:
         if self.stage[direction // 2] == "closed":
             return
         if direction // 2 in self.announced_ns:
-            self.hearsay.common[direction] = self.enforced[direction]
+            self.hearsay.common[direction] = self._announced(direction)
         else:
-            self._write(direction, self.enforced[direction])
+            self._write(direction, self._announced(direction))
 
     def open_channel(self, ends: tuple[int, int], channel: Channel, policies: list[ChannelPolicy], after: int) -> None:
         """Add a channel that only its ends know until `after` ns have passed."""
@@ -281,6 +301,7 @@ class Simulator:
         self.active.append(True)
         self.stage.append("open")
         self.announced_ns[row] = self.now + after
+        self.outages.add(ends)
         for side in (0, 1):
             direction = 2 * row + side
             self.source.append(ends[side])
@@ -293,6 +314,7 @@ class Simulator:
     def close_channel(self, row: int, *, force: bool, on_chain_ns: int) -> None:
         """Shut it down, or publish its commitment."""
         self.stage[row] = "forced" if force else "closing"
+        self.outages.ended.add(row)
         self.active[row] = False
         self.on_chain_ns[row] = self.now + on_chain_ns
         self._end_if_empty(row)
@@ -385,9 +407,19 @@ class Simulator:
 
     def _bandwidth(self, direction: int) -> int:
         channel = self.channels[direction // 2]
-        if not self.active[direction // 2] or channel.pending(direction % 2) >= self.world.max_htlcs:
+        if not self._takes_new(direction // 2) or channel.pending(direction % 2) >= self.world.max_htlcs:
             return 0
         return channel.available(direction % 2)
+
+    def _takes_new(self, row: int) -> bool:
+        return self.active[row] and self.stage[row] == "open" and self.outages.is_up(row)
+
+    def _waits(self, row: int, kind: str, action: Callable[[], None]) -> bool:
+        """Put an HTLC's step off while its link is down, unless the chain decides."""
+        if self.stage[row] == "forced" or self.outages.is_up(row):
+            return False
+        self._schedule(self.outages.back_ns(row) + 1, kind, action)
+        return True
 
     def _memory(self, sender: int) -> MissionControl:
         config = BimodalConfig() if sender in self.world.bimodal else None
@@ -474,7 +506,7 @@ class Simulator:
         if self._bandwidth(first.direction) >= first.amount_msat:
             self._offer(attempt, 0)
             return
-        active = self.active[first.direction // 2]
+        active = self._takes_new(first.direction // 2)
         attempt.code = Code.TEMPORARY_CHANNEL_FAILURE
         attempt.detail = int(Detail.INSUFFICIENT_BALANCE if active else Detail.LINK_NOT_ELIGIBLE)
         attempt.failed_index, attempt.failed_direction = 0, first.direction
@@ -544,6 +576,8 @@ class Simulator:
     def _arrive(self, attempt: Attempt, number: int) -> None:
         node = self.target[attempt.hops[number].direction]
         row = attempt.hops[number].direction // 2
+        if self._waits(row, "arrive", lambda: self._arrive(attempt, number)):
+            return
         if self.stage[row] == "forced":
             self._times_out(attempt, number)
             return
@@ -595,6 +629,9 @@ class Simulator:
         hop = attempt.hops[number]
         assert hop.htlc is not None
         row = hop.direction // 2
+        step = "settle" if settled else "fail"
+        if self._waits(row, step, lambda: self._resolved(attempt, number, settled=settled)):
+            return
         if self.stage[row] == "forced" and not settled:
             if self.now < self.on_chain_ns[row]:
                 self._times_out(attempt, number)
@@ -721,7 +758,7 @@ class Simulator:
     def _check(self, arriving: RouteHtlc, leaving: RouteHtlc, link: int) -> tuple[Code, Detail] | None:
         """`EligibleToForward`, then `CheckHtlcForward`."""
         none = Detail.NO_DETAIL
-        if not self.active[link // 2]:
+        if not self._takes_new(link // 2):
             return Code.UNKNOWN_NEXT_PEER, Detail.LINK_NOT_ELIGIBLE
         policy, inbound = self.enforced[link], self.enforced[arriving.direction ^ 1]
         amount, height = leaving.amount_msat, self._height

@@ -56,6 +56,8 @@ class Stream(IntEnum):
     SWAP_PROVIDER = 38
     SCRAMBLE = 40
     GOSSIP_DELAY = 41
+    NODE_OUTAGE = 42
+    CHANNEL_OUTAGE = 43
 
 
 @kernel

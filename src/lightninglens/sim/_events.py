@@ -14,6 +14,7 @@ from lightninglens.sim._gossip import forget_old, write_policy
 from lightninglens.sim._heap import take
 from lightninglens.sim._htlcs import come_back, forward
 from lightninglens.sim._life import is_put_off
+from lightninglens.sim._outages import happen
 from lightninglens.sim._paying import begin_payment, close_part, continue_payment, send_planned
 from lightninglens.sim._receiving import receive_part, release_part
 from lightninglens.sim.gossip import FREE_VERSIONS, TOLD
@@ -26,6 +27,9 @@ NEEDS_ROUTER = 3
 
 ROOM = MOST_PARTS + 4
 """The most events and log rows that one event can bring; this much must be free before it."""
+
+FOREVER_NS = 2**62
+"""A time after everything: running until then leaves the clock at the last event."""
 
 NEWS_ROOM = 4
 """Versions of policies that one event can bring, with what was known before."""
@@ -46,13 +50,16 @@ _ARRIVE = int(EventKind.ARRIVE)
 _START = int(EventKind.START)
 _RELEASE = int(EventKind.RELEASE)
 _SEND = int(EventKind.SEND)
+_LIFE = int(EventKind.LIFE)
+_PENDING = int(Count.PENDING)
+_FOREVER_NS = np.int64(FOREVER_NS)
 
 
 @inlined
 def _has_room(world: Any) -> Any:
     counters, memory, news = world.counters, world.memory, world.news
     return (
-        counters[_HEAP] + ROOM < world.heap.shape[0]
+        counters[_HEAP] + ROOM + world.life.room[0] < world.heap.shape[0]
         and counters[_FREE_ATTEMPTS] > 0
         and counters[_FINISHED] + 1 < world.finished.shape[0]
         and counters[_ATTEMPT_LOG] + 1 < world.attempt_log.shape[0]
@@ -83,6 +90,9 @@ def run(world: Any, until_ns: Any, most_events: Any) -> Any:
     NEEDS_ROOM when a log is full or a pool too small, NEEDS_ROUTER when a
     payment waits for the plan of its sender's router; nothing is lost by any.
     """
+    parameters = world.parameters
+    # Outages go on for ever: a run without an end is over with its last payment.
+    ends_idle = until_ns >= _FOREVER_NS and (parameters.node_up_ns > 0.0 or parameters.channel_up_ns > 0.0)
     done = 0
     counters = world.counters
     while counters[_HEAP] > 0 and world.heap[0].time_ns <= until_ns:
@@ -90,6 +100,8 @@ def run(world: Any, until_ns: Any, most_events: Any) -> Any:
             return PAUSED
         if not _has_room(world):
             return NEEDS_ROOM
+        if ends_idle and counters[_PENDING] == 0:
+            return FINISHED
         now = world.heap[0].time_ns
         task = take(world.heap, counters)
         kind = task >> 48
@@ -114,6 +126,8 @@ def run(world: Any, until_ns: Any, most_events: Any) -> Any:
             over = not send_planned(world, slot, now)
         elif kind == _RELEASE:
             release_part(world, slot, now)
+        elif kind == _LIFE:
+            happen(world, np.int64(slot), hop, now)
         elif kind == _GOSSIP:
             _spread(world, np.int64(slot), now)
         else:

@@ -8,7 +8,7 @@ from lightninglens.core.htlc import FailureCode, FailureDetail
 from lightninglens.core.jit import inlined, kernel
 from lightninglens.sim._gossip import drop_news
 from lightninglens.sim._heap import schedule
-from lightninglens.sim.life import NOT_THERE, Down, Stage
+from lightninglens.sim.life import LONG_AGO_NS, NOT_THERE, Down, Stage
 from lightninglens.sim.state import EventKind
 
 _SETTLE = int(EventKind.SETTLE)
@@ -20,6 +20,9 @@ _CLOSING = int(Stage.CLOSING)
 _FORCED = int(Stage.FORCED)
 _CLOSED = int(Stage.CLOSED)
 _ENDING = int(Down.ENDING)
+_NODE1 = int(Down.NODE1)
+_NODE2 = int(Down.NODE2)
+_FLAP = int(Down.FLAP)
 
 _PERMANENT_CHANNEL = int(FailureCode.PERMANENT_CHANNEL_FAILURE)
 _ON_CHAIN_TIMEOUT = int(FailureDetail.ON_CHAIN_TIMEOUT)
@@ -74,15 +77,37 @@ def after_resolution(world: Any, channel: Any) -> None:
         _end_if_empty(world.network, world.own, world.gossip, world.enforced, world.news, world.life, np.int64(channel))
 
 
+@kernel
+def _back_ns(life: Any, source: Any, channel: Any) -> Any:
+    """Return when a channel's link will be up again, as far as is known; long ago if it is up."""
+    bits = np.int64(life.down[channel])
+    back_ns = np.int64(LONG_AGO_NS)
+    if bits & _NODE1:
+        back_ns = max(back_ns, life.node_back_ns[source[2 * channel]])
+    if bits & _NODE2:
+        back_ns = max(back_ns, life.node_back_ns[source[2 * channel + 1]])
+    if bits & _FLAP:
+        back_ns = max(back_ns, life.channel_back_ns[channel])
+    return back_ns
+
+
 @inlined
 def is_put_off(world: Any, slot: Any, hop: Any, kind: Any, now: Any) -> Any:
     """Say whether an event of an HTLC cannot happen now; it is scheduled for when it can.
 
+    While a link is down its HTLCs stay as they are; when it is up again, the
+    two ends go on where they were (BOLT 2, channel_reestablish).
     What a forced channel carried and nobody has settled goes back when it has timed out on the chain.
     """
     life = world.life
     channel = world.routes.direction[slot, hop] // 2
-    if life.stage[channel] != _FORCED or kind == _SETTLE:
+    if life.stage[channel] != _FORCED:
+        back_ns = _back_ns(life, world.network.source, np.int64(channel))
+        if back_ns < now:
+            return False
+        schedule(world.heap, world.counters, back_ns + 1, kind, slot, hop)
+        return True
+    if kind == _SETTLE:
         return False
     if kind == _FAIL and now >= life.on_chain_ns[channel]:
         attempt = world.attempts[slot]

@@ -30,6 +30,7 @@ _FREE_ATTEMPTS = int(Count.FREE_ATTEMPTS)
 _FINISHED = int(Count.FINISHED)
 _IN_FLIGHT = int(Count.IN_FLIGHT)
 _ASKED = int(Count.ASKED)
+_PENDING = int(Count.PENDING)
 
 _TRY = int(EventKind.TRY)
 _LND_BIMODAL = int(SenderKind.LND_BIMODAL)
@@ -75,6 +76,7 @@ def _finish_payment(world: Any, row: Any, outcome: Any, now: Any) -> None:
     world.finished[world.counters[_FINISHED]] = row
     world.counters[_FINISHED] += 1
     world.counters[_IN_FLIGHT] -= 1
+    world.counters[_PENDING] -= 1
 
 
 @inlined

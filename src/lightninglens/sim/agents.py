@@ -81,10 +81,6 @@ class Agents:
         """Seat the agents; raises LensError for an unknown node or a pace that is none."""
         self._seats = list(seats)
         self._rows = [_row_of(engine, seat) for seat in seats]
-        self._directions = [
-            {engine.graph.channel_id(direction // 2): direction for direction in engine.directions_of(row)}
-            for row in self._rows
-        ]
         self._wakes = [(engine.now_ns + round(seat.first_s * NS_PER_SECOND), place) for place, seat in enumerate(seats)]
         heapq.heapify(self._wakes)
         self._events: dict[int, list[NDArray[np.void]]] = {
@@ -158,11 +154,11 @@ class Agents:
         seat = self._seats[place]
         spread_ns = round(seat.gossip_delay_s * NS_PER_SECOND)
         for policy in decision.policies:
-            engine.set_policy(self._direction(place, policy.channel_id), policy.policy, spread_ns=spread_ns)
+            engine.set_policy(self._direction(engine, place, policy.channel_id), policy.policy, spread_ns=spread_ns)
         targets = engine.graph.targets() if decision.rebalances else None
         for change in decision.rebalances:
             outgoing, incoming = (
-                self._direction(place, channel_id)
+                self._direction(engine, place, channel_id)
                 for channel_id in (change.outgoing_channel_id, change.incoming_channel_id)
             )
             last_hop = int(targets[incoming])  # type: ignore[index]
@@ -171,14 +167,14 @@ class Agents:
             self._sent[self._next_payment_id] = (place, change)
             self._next_payment_id += 1
 
-    def _direction(self, place: int, channel_id: ChannelId) -> int:
-        try:
-            return self._directions[place][channel_id]
-        except KeyError:
-            raise LensError(
-                f"the agent of node {self._seats[place].node_id[:12]} would act on channel {channel_id},"
-                " which is not its own"
-            ) from None
+    def _direction(self, engine: Engine, place: int, channel_id: ChannelId) -> int:
+        for direction in engine.directions_of(self._rows[place]):
+            if engine.graph.channel_id(direction // 2) == channel_id:
+                return direction
+        raise LensError(
+            f"the agent of node {self._seats[place].node_id[:12]} would act on channel {channel_id},"
+            " which is not its own"
+        )
 
 
 def _row_of(engine: Engine, seat: Seat) -> int:

@@ -23,16 +23,16 @@ from lightninglens.core.channels import (
 from lightninglens.core.errors import InvariantError
 from lightninglens.core.graph import NetworkGraph, PolicyColumns
 from lightninglens.core.htlc import HtlcOutcome
-from lightninglens.core.units import MSAT_PER_SAT, NS_PER_MS
+from lightninglens.core.units import MSAT_PER_SAT, NS_PER_MS, NS_PER_SECOND
 from lightninglens.routing.growth import make_room
 from lightninglens.routing.pathfinding import BLOCK_PADDING, DEFAULT_CLTV_LIMIT_BLOCKS, DEFAULT_FINAL_CLTV_BLOCKS
 from lightninglens.routing.state import BIMODAL, Estimator, write_capacity
-from lightninglens.sim import _channels, _events, _gossip, _heap, _life
+from lightninglens.sim import _channels, _events, _gossip, _heap, _life, _outages
 from lightninglens.sim._forwarding import BLOCK_NS
 from lightninglens.sim._paying import register_part
 from lightninglens.sim._plugged import PluggedRouters
 from lightninglens.sim.gossip import FREE_VERSIONS, SLOWEST_SIGMAS, TOLD, grow_versions
-from lightninglens.sim.life import Down, Stage
+from lightninglens.sim.life import Down, Stage, Watch
 from lightninglens.sim.opening import NewChannel, extend_graph, extend_policies, extend_world, rows_of
 from lightninglens.sim.reading import Gossip, channel_state
 from lightninglens.sim.routers import NoPlan, PricedPart, Router
@@ -81,7 +81,7 @@ ANNOUNCED_AFTER_BLOCKS = 6
 ON_CHAIN_BLOCKS = 144
 """How long it takes until an HTLC of a forced channel has timed out on the chain."""
 
-FOREVER_NS = 2**62
+FOREVER_NS = _events.FOREVER_NS
 """A time after everything: running until then leaves the clock at the last event."""
 
 
@@ -106,6 +106,12 @@ class EngineConfig:
     gossip_delay_median_ms: float = 0.0
     """From an announcement until a sender hears of it; log-normal per sender and change; 0: all hear at once."""
     gossip_delay_sigma: float = 0.5
+    node_offline_share: float = 0.0
+    """How much of the time a node is offline; outages and the times between them are exponential."""
+    node_offline_mean_s: float = 3_600.0
+    channel_offline_share: float = 0.0
+    """The same for each channel by itself, as when its ends lose each other."""
+    channel_offline_mean_s: float = 300.0
     estimator: Estimator = field(default_factory=Estimator)
     bimodal: Estimator = field(default_factory=lambda: Estimator(kind=BIMODAL))
     """What senders of kind LND_BIMODAL estimate with."""
@@ -219,6 +225,11 @@ class Engine:
                 plugged=PluggedRouters(graph),
             )
         )
+        self._measure_room()
+        self._reserve_heap(graph.node_count + graph.channel_count)
+        world = self._world
+        now_ns = config.start_ns
+        _outages.first_outages(world.life, world.parameters, world.heap, world.counters, now_ns)
         if self.conservation_drift_msat():
             raise InvariantError(
                 f"the initial balances differ from the capacities by {self.conservation_drift_msat()} msat"
@@ -287,6 +298,13 @@ class Engine:
         return int(self._world.heap["time_ns"][0]) if self._world.counters[Count.HEAP] else None
 
     @property
+    def is_over(self) -> bool:
+        """Whether nothing happens any more, but for outages without payments."""
+        parameters = self._world.parameters
+        outages = parameters.node_up_ns > 0 or parameters.channel_up_ns > 0
+        return self.next_event_ns is None or (outages and int(self._world.counters[Count.PENDING]) == 0)
+
+    @property
     def block_height(self) -> int:
         """The simulated chain's height now."""
         return int(self.config.start_height + (self._now_ns - self.config.start_ns) // BLOCK_NS)
@@ -334,6 +352,7 @@ class Engine:
             self._world.payments[name][slots] = 0
         self._world.payments["failure_direction"][slots] = -1
         start_ns = np.ascontiguousarray(requests.start_ns)
+        self._world.counters[Count.PENDING] += count
         _heap.schedule_starts(self._world.heap, self._world.counters, start_ns, slots)
         if first_id is None:
             self._next_payment_id = first + count
@@ -374,7 +393,7 @@ class Engine:
                 self._ask_router()
                 continue
             finished = bool(status == _events.FINISHED)
-            drained = self.next_event_ns is None and time_ns >= FOREVER_NS
+            drained = self.is_over and time_ns >= FOREVER_NS
             reached = time_ns if finished and not drained else int(self._world.counters[Count.NOW_NS])
             self._now_ns = max(self._now_ns, reached)
             return finished
@@ -416,8 +435,11 @@ class Engine:
         self._announce(direction, self._now_ns + spread_ns)
 
     def _enforce(self, direction: int) -> None:
-        for name in self._world.enforced._fields:
-            getattr(self._world.enforced, name)[direction] = getattr(self._policies, name)[direction]
+        enforced, life = self._world.enforced, self._world.life
+        for name in enforced._fields:
+            getattr(enforced, name)[direction] = getattr(self._policies, name)[direction]
+        life.asked_disabled[direction] = enforced.disabled[direction]
+        enforced.disabled[direction] |= life.watch[direction] == Watch.DISABLED
 
     def _announce(self, direction: int, announced_ns: int) -> None:
         """Let what a direction enforces now be announced."""
@@ -435,6 +457,21 @@ class Engine:
     def set_active(self, channel: int, *, active: bool) -> None:
         """Take a channel down or bring it up: new HTLCs only, those in flight still resolve."""
         _life.set_down(self._world.life, self._world.own, channel, int(Down.ASKED), not active)
+
+    def take_offline(self, node: int, until_ns: int) -> None:
+        """Take a node off the network until a time: its channels carry nothing new, and keep what they carry."""
+        self._reserve_heap(int(self._world.life.room[0]) + _events.ROOM)
+        world = self._world
+        _outages.drop_node(world.own, world.life, world.heap, world.counters, node, until_ns, self._now_ns)
+
+    def disconnect(self, channel: int, until_ns: int) -> None:
+        """Take one channel off the network until a time, as when its ends lose each other."""
+        self._reserve_heap(_events.ROOM)
+        world = self._world
+        _outages.drop_channel(world.own, world.life, world.heap, world.counters, channel, until_ns, self._now_ns)
+
+    def _measure_room(self) -> None:
+        self._world.life.room[0] = 2 * int(np.diff(self._world.own.first_out).max(initial=0))
 
     def open_channel(self, channel: NewChannel, *, announced_after_blocks: int = ANNOUNCED_AFTER_BLOCKS) -> int:
         """Open a channel that can be used now, and announce it some blocks later; return its row.
@@ -462,6 +499,10 @@ class Engine:
             self._world.network.node_msat[self._world.network.source[direction]] += sat * MSAT_PER_SAT
         feerate = self.config.commit_feerate_sat_per_kw
         _channels.refresh(self._world.network, self._world.own, feerate, first // 2)
+        self._measure_room()
+        for end, bit in ((int(rows.node1[0]), Down.NODE1), (int(rows.node2[0]), Down.NODE2)):
+            if self._world.life.node_back_ns[end] > self._now_ns:
+                _life.set_down(self._world.life, self._world.own, first // 2, bit=int(bit), down=True)
         self._world.life.announced_ns[-1] = self._now_ns + announced_after_blocks * BLOCK_NS
         for direction in (first, first + 1):
             self._enforce(direction)
@@ -653,7 +694,7 @@ class Engine:
         self._empty_logs()
         if self._world.counters[Count.FREE_ATTEMPTS] == 0:
             self._grow_attempts()
-        self._reserve_heap(_events.ROOM)
+        self._reserve_heap(_events.ROOM + int(self._world.life.room[0]))
         self._reserve_news()
         memory, scratch = make_room(self._world.memory, self._world.scratch)
         self._world = self._world._replace(memory=memory, scratch=scratch)
@@ -733,7 +774,16 @@ def _parameters(config: EngineConfig) -> Parameters:
         gossip_delay_median_ns=config.gossip_delay_median_ms * NS_PER_MS,
         gossip_delay_sigma=config.gossip_delay_sigma,
         gossip_spread_ns=_spread_ns(config),
+        node_up_ns=_mean_up_ns(config.node_offline_share, config.node_offline_mean_s),
+        node_down_ns=config.node_offline_mean_s * NS_PER_SECOND,
+        channel_up_ns=_mean_up_ns(config.channel_offline_share, config.channel_offline_mean_s),
+        channel_down_ns=config.channel_offline_mean_s * NS_PER_SECOND,
     )
+
+
+def _mean_up_ns(offline_share: float, offline_mean_s: float) -> float:
+    """Return the mean time between outages, 0 when there are none."""
+    return offline_mean_s * NS_PER_SECOND * (1.0 - offline_share) / offline_share if offline_share else 0.0
 
 
 def _spread_ns(config: EngineConfig) -> int:

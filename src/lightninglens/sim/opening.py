@@ -11,7 +11,7 @@ from lightninglens.core.graph import NetworkGraph, PolicyColumns
 from lightninglens.core.ids import ChannelId
 from lightninglens.core.units import MSAT_PER_SAT
 from lightninglens.routing.state import EDGE, View, build_own_channels, build_view, write_capacity
-from lightninglens.sim.life import NOT_THERE
+from lightninglens.sim.life import LONG_AGO_NS, NOT_THERE
 from lightninglens.sim.state import DUST_LIMIT_MSAT, World
 
 _Columns = TypeVar("_Columns", bound=tuple[Any, ...])
@@ -112,6 +112,12 @@ def extend_world(world: World, graph: NetworkGraph, rows: ChannelRows) -> World:
         down=_with_zeros(world.life.down, count),
         announced_ns=_with_zeros(world.life.announced_ns, count),
         on_chain_ns=_with_zeros(world.life.on_chain_ns, count),
+        up_since_ns=_with_zeros(world.life.up_since_ns, count),
+        channel_back_ns=np.concatenate([world.life.channel_back_ns, np.full(count, LONG_AGO_NS, np.int64)]),
+        channel_outages=_with_zeros(world.life.channel_outages, count),
+        watch=_with_zeros(world.life.watch, 2 * count),
+        due_ns=_with_zeros(world.life.due_ns, 2 * count),
+        asked_disabled=_with_zeros(world.life.asked_disabled, 2 * count),
     )
     return world._replace(
         network=network,

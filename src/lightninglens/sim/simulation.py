@@ -160,7 +160,7 @@ class Simulation:
     def _is_over(self, until_ns: int) -> bool:
         if until_ns < FOREVER_NS:
             return self.engine.now_ns >= until_ns
-        return self._arrivals.left == 0 and self.engine.next_event_ns is None
+        return self._arrivals.left == 0 and self.engine.is_over
 
     def _horizon_ns(self, until_ns: int) -> int:
         wake_ns = self._agents.next_ns

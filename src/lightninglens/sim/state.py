@@ -51,6 +51,8 @@ class EventKind(IntEnum):
     """A receiver has held a part for too long."""
     SEND = 7
     """A part that a router has planned leaves the sender."""
+    LIFE = 8
+    """A node or a channel goes down or comes back, or a node says so: a `Moment`."""
 
 
 class SenderKind(IntEnum):
@@ -80,6 +82,8 @@ class Count(IntEnum):
     IN_FLIGHT = 10
     ASKED = 11
     """Row of the payment for which the loop stopped with NEEDS_ROUTER."""
+    PENDING = 12
+    """Payments that were submitted and have not ended."""
 
 
 class Network(NamedTuple):
@@ -117,6 +121,11 @@ class Parameters(NamedTuple):
     gossip_delay_median_ns: float
     gossip_delay_sigma: float
     gossip_spread_ns: int
+    node_up_ns: float
+    """Mean time between two outages of a node; 0: there are none."""
+    node_down_ns: float
+    channel_up_ns: float
+    channel_down_ns: float
 
 
 PAYMENT = record_type(
@@ -340,7 +349,7 @@ def make_world(
         enforced=make_enforced(graph.policies),
         gossip=build_view(graph, graph.policies),
         news=make_news(2 * graph.channel_count),
-        life=make_life(network.capacity_msat),
+        life=make_life(network.capacity_msat, graph.policies.disabled, graph.node_count),
         memory=make_mission_control(graph.node_count, FIRST_PAIRS),
         scratch=make_scratch(graph.node_count),
         estimator=_typed(estimator),
