@@ -42,8 +42,9 @@ RUN/manifest.json` repeats it, given the same files with `--graph`, `--payment-l
 _CHANGES = """## [[changes]]
 
 What changes in the network at set times, a table each with a `kind`. Nodes are named by id or alias, channels by id; an
-opened channel can be named by its id from its time on. This version reads and checks changes, and refuses to run a
-scenario that has some: nothing is left out silently."""
+opened channel can be named by its id from its time on. Each is made at its exact time, after
+what else happens at that moment. An opened channel can be used by its ends at once and is announced after 6 blocks; the
+tables of a run list its state from the beginning, with balances of 0 until it is open."""
 
 _LIST = """## A list of payments
 

@@ -37,9 +37,9 @@ class RunOutput:
 
     def __init__(self, writer: RunWriter, simulation: Simulation) -> None:
         self._writer = writer
-        graph = simulation.graph
+        graph = simulation.whole_graph
         self._naming = Naming(graph)
-        self._opener_side = simulation.opener_side
+        self._opener_side = simulation.whole_opener_side
         self._descriptions = simulation.demand.descriptions
         self._next_id = 0
         self._payments: list[FinishedPayments] = []

@@ -31,6 +31,7 @@ def to_arrays(state: SimulationState) -> Arrays:
     arrays |= {f"opened.{name}": column for name, column in opened._asdict().items()}
     arrays |= {f"policies.{name}": getattr(state.engine.policies, name) for name in PolicyColumns.__slots__}
     arrivals = state.arrivals
+    arrays["changes_made"] = np.array([state.changes_made], np.int64)
     arrays["numbers"] = np.array(
         [
             state.engine.now_ns,
@@ -83,6 +84,7 @@ def from_arrays(fresh: SimulationState, arrays: Mapping[str, NDArray[Any]]) -> S
         ),
         arrivals=replace(fresh.arrivals, drawn=drawn, drawn_until_ns=drawn_until_ns, window_ns=window_ns),
         next_snapshot_ns=next_snapshot_ns,
+        changes_made=int(_fitting("changes_made", arrays, np.zeros(1, np.int64), grows=False)[0]),
     )
 
 

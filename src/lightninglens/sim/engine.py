@@ -5,7 +5,6 @@ deterministic: a run is a function of the network, the seed and what is
 submitted, in which order.
 """
 
-import math
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, NamedTuple, Self
@@ -23,17 +22,24 @@ from lightninglens.core.channels import (
 from lightninglens.core.errors import InvariantError
 from lightninglens.core.graph import NetworkGraph, PolicyColumns
 from lightninglens.core.htlc import HtlcOutcome
-from lightninglens.core.units import MSAT_PER_SAT, NS_PER_MS, NS_PER_SECOND
+from lightninglens.core.units import MSAT_PER_SAT
 from lightninglens.routing.growth import make_room
-from lightninglens.routing.pathfinding import BLOCK_PADDING, DEFAULT_CLTV_LIMIT_BLOCKS, DEFAULT_FINAL_CLTV_BLOCKS
 from lightninglens.routing.state import BIMODAL, Estimator, write_capacity
 from lightninglens.sim import _channels, _events, _gossip, _heap, _life, _outages
 from lightninglens.sim._forwarding import BLOCK_NS
+from lightninglens.sim._parameters import parameters_of
 from lightninglens.sim._paying import register_part
 from lightninglens.sim._plugged import PluggedRouters
-from lightninglens.sim.gossip import FREE_VERSIONS, SLOWEST_SIGMAS, TOLD, grow_versions
+from lightninglens.sim.gossip import FREE_VERSIONS, TOLD, grow_versions
 from lightninglens.sim.life import Down, Stage, Watch
-from lightninglens.sim.opening import NewChannel, extend_graph, extend_policies, extend_world, rows_of
+from lightninglens.sim.opening import (
+    NewChannel,
+    extend_graph,
+    extend_policies,
+    extend_world,
+    problem_of_new,
+    rows_of,
+)
 from lightninglens.sim.reading import Gossip, channel_state
 from lightninglens.sim.routers import NoPlan, PricedPart, Router
 from lightninglens.sim.state import (
@@ -43,7 +49,6 @@ from lightninglens.sim.state import (
     MOST_PARTS,
     Count,
     EventKind,
-    Parameters,
     SenderKind,
     World,
     copied,
@@ -211,7 +216,7 @@ class Engine:
 
         Raises InvariantError when balances do not add up to capacities.
         """
-        world = make_world(graph, balance_msat, opener_side, config.estimator, config.bimodal, _parameters(config))
+        world = make_world(graph, balance_msat, opener_side, config.estimator, config.bimodal, parameters_of(config))
         _channels.refresh_all(world.network, world.own, config.commit_feerate_sat_per_kw)
         self._adopt(
             EngineState(
@@ -481,7 +486,9 @@ class Engine:
 
         Raises InvariantError when its money does not fit it, its ends are one node, or its id is taken.
         """
-        self._check_new(channel)
+        problem = problem_of_new(self.graph, channel)
+        if problem:
+            raise InvariantError(problem)
         rows = rows_of(self.graph, channel)
         first = 2 * self.graph.channel_count
         opener, peer = (first + int(rows.opener_side[0]), first + 1 - int(rows.opener_side[0]))
@@ -508,15 +515,6 @@ class Engine:
             self._enforce(direction)
             self._announce(direction, self._now_ns)
         return first // 2
-
-    def _check_new(self, channel: NewChannel) -> None:
-        if not 0 <= channel.push_sat <= channel.capacity_sat or channel.capacity_sat < 1:
-            raise InvariantError(f"{channel.push_sat:,} sat cannot be pushed in a channel of {channel.capacity_sat:,}")
-        ends = (channel.opener, channel.peer)
-        if channel.opener == channel.peer or min(ends) < 0 or max(ends) >= self.graph.node_count:
-            raise InvariantError(f"a channel cannot be opened between the nodes {channel.opener} and {channel.peer}")
-        if np.any(self.graph.channel_ids == channel.channel_id):
-            raise InvariantError(f"there is a channel {channel.channel_id} already")
 
     def close_channel(self, channel: int, *, force: bool = False, on_chain_blocks: int = ON_CHAIN_BLOCKS) -> None:
         """Close a channel: it takes no new HTLC, and is gone when the last one in flight is.
@@ -756,40 +754,6 @@ class Engine:
             htlc_id=_grown(world.htlc_id, 2 * slots),
             free_attempts=_with_free(world.free_attempts, world.counters, Count.FREE_ATTEMPTS, slots, 2 * slots),
         )
-
-
-def _parameters(config: EngineConfig) -> Parameters:
-    return Parameters(
-        seed=np.uint64(config.seed),
-        start_ns=config.start_ns,
-        start_height=config.start_height,
-        commit_feerate_sat_per_kw=config.commit_feerate_sat_per_kw,
-        hop_delay_median_ns=config.hop_delay_median_ms * NS_PER_MS,
-        hop_delay_sigma=config.hop_delay_sigma,
-        timeout_ns=config.payment_timeout_ns,
-        retry_delay_ns=config.retry_delay_ns,
-        mpp_timeout_ns=config.mpp_timeout_ns,
-        final_delta_blocks=DEFAULT_FINAL_CLTV_BLOCKS + BLOCK_PADDING,
-        cltv_limit_blocks=DEFAULT_CLTV_LIMIT_BLOCKS,
-        gossip_delay_median_ns=config.gossip_delay_median_ms * NS_PER_MS,
-        gossip_delay_sigma=config.gossip_delay_sigma,
-        gossip_spread_ns=_spread_ns(config),
-        node_up_ns=_mean_up_ns(config.node_offline_share, config.node_offline_mean_s),
-        node_down_ns=config.node_offline_mean_s * NS_PER_SECOND,
-        channel_up_ns=_mean_up_ns(config.channel_offline_share, config.channel_offline_mean_s),
-        channel_down_ns=config.channel_offline_mean_s * NS_PER_SECOND,
-    )
-
-
-def _mean_up_ns(offline_share: float, offline_mean_s: float) -> float:
-    """Return the mean time between outages, 0 when there are none."""
-    return offline_mean_s * NS_PER_SECOND * (1.0 - offline_share) / offline_share if offline_share else 0.0
-
-
-def _spread_ns(config: EngineConfig) -> int:
-    """Return how long after its announcement everybody has heard of a change."""
-    slowest = math.exp(config.gossip_delay_sigma * SLOWEST_SIGMAS)
-    return int(config.gossip_delay_median_ms * NS_PER_MS * slowest) + 1
 
 
 def _grown(rows: NDArray[Any], size: int) -> NDArray[Any]:

@@ -41,6 +41,18 @@ class ChannelRows(NamedTuple):
     opener_side: NDArray[np.int8]
 
 
+def problem_of_new(graph: NetworkGraph, channel: NewChannel) -> str | None:
+    """Return why a channel cannot be opened, or None."""
+    if channel.capacity_sat < 1 or not 0 <= channel.push_sat <= channel.capacity_sat:
+        return f"{channel.push_sat:,} sat cannot be pushed in a channel of {channel.capacity_sat:,} sat"
+    ends = (channel.opener, channel.peer)
+    if channel.opener == channel.peer or min(ends) < 0 or max(ends) >= graph.node_count:
+        return f"a channel cannot be opened between the nodes {channel.opener} and {channel.peer}"
+    if np.any(graph.channel_ids == channel.channel_id):
+        return f"there is a channel {channel.channel_id} already"
+    return None
+
+
 def rows_of(graph: NetworkGraph, channel: NewChannel) -> ChannelRows:
     """Return one new channel as columns."""
     swapped = graph.node_ids[channel.opener] > graph.node_ids[channel.peer]

@@ -68,6 +68,17 @@ class WorldSettings:
     """How many parts a payment may have in flight at once; null: LND's 16, in the lab 1, where nobody splits."""
     mpp_timeout_s: int = 120
     """How long a receiver holds the parts of an incomplete payment."""
+    gossip_delay_s: float = 0.0
+    """How long a sender waits for news of a channel, in the median; 0: everybody hears at once."""
+    gossip_delay_sigma: float = 0.5
+    """How much this differs between senders and changes; log-normal, cut off at three sigmas."""
+    node_offline_share: float = 0.0
+    """How much of the time a node is offline."""
+    node_offline_mean_s: float = 3_600.0
+    """How long it is offline at a time; exponential, as are the times between."""
+    channel_offline_share: float = 0.0
+    """The same for each channel by itself, as when its two nodes lose each other."""
+    channel_offline_mean_s: float = 300.0
     start_height: int = 800_000
     start_unix_s: int = WORLD_START_S
     """When the world begins: demand takes it for the start of a Monday."""
@@ -81,6 +92,12 @@ class WorldSettings:
             hop_delay_sigma=(0, 5),
             payment_timeout_s=(0, 1_000_000),
             mpp_timeout_s=(0, 1_000_000),
+            gossip_delay_s=(0, 1_000_000),
+            gossip_delay_sigma=(0, 3),
+            node_offline_share=(0, 0.9),
+            node_offline_mean_s=(1, 1e7),
+            channel_offline_share=(0, 0.9),
+            channel_offline_mean_s=(1, 1e7),
             start_height=(0, 16_000_000),
             start_unix_s=(0, 4_000_000_000),
         )

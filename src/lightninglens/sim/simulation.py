@@ -6,23 +6,25 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lightninglens.core.errors import ConfigError, InvariantError
+from lightninglens.core.errors import InvariantError
 from lightninglens.core.graph import NetworkGraph
 from lightninglens.core.ids import parse_node_id
 from lightninglens.core.units import NS_PER_SECOND
 from lightninglens.sim.agents import Agents, Seat
 from lightninglens.sim.arrivals import Arrivals
 from lightninglens.sim.balances import draw_openers, initial_balances
+from lightninglens.sim.changes import make_change, with_opened
 from lightninglens.sim.demand import Demand, prepared
 from lightninglens.sim.engine import FOREVER_NS, Engine, EngineConfig, EngineState, Harvest
 from lightninglens.sim.scenario import Scenario, held_demand
+from lightninglens.sim.timeline import schedule
 
 STEP_EVENTS = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """All channels at one moment; rows and directions are the graph's."""
+    """All channels at one moment, with those that the scenario opens later; rows are of `Simulation.whole_graph`."""
 
     time_ns: int
     local_msat: NDArray[np.int64]
@@ -46,6 +48,7 @@ class SimulationState:
     engine: EngineState
     arrivals: Arrivals
     next_snapshot_ns: int
+    changes_made: int
 
 
 class Simulation:
@@ -68,11 +71,11 @@ class Simulation:
 
         Raises ValueError when an observed node is not in the graph or a balance
         is above its channel, ConfigError when the demand is not there or never
-        brings a payment.
+        brings a payment, or a change names what is not there at its time.
         """
         world = scenario.world
-        if scenario.changes:
-            raise ConfigError("this version checks a scenario's `changes` and cannot make them yet: leave them out")
+        self._changes = schedule(scenario.changes, graph)
+        self._changes_made = 0
         self.scenario = scenario
         self.graph = graph
         self.start_ns = world.start_unix_s * NS_PER_SECOND
@@ -97,8 +100,15 @@ class Simulation:
                 hop_delay_sigma=world.hop_delay_sigma,
                 payment_timeout_ns=world.payment_timeout_s * NS_PER_SECOND,
                 mpp_timeout_ns=world.mpp_timeout_s * NS_PER_SECOND,
+                gossip_delay_median_ms=world.gossip_delay_s * 1_000,
+                gossip_delay_sigma=world.gossip_delay_sigma,
+                node_offline_share=world.node_offline_share,
+                node_offline_mean_s=world.node_offline_mean_s,
+                channel_offline_share=world.channel_offline_share,
+                channel_offline_mean_s=world.channel_offline_mean_s,
             ),
         )
+        self.whole_graph, self.whole_opener_side = with_opened(graph, self.opener_side, self._changes)
         self.engine.observe([self._row_of(node) for node in scenario.observed_nodes])
         self.demand = prepared(
             held_demand(scenario) if demand is None else demand, graph, seed=scenario.seed, origin_ns=self.start_ns
@@ -122,7 +132,10 @@ class Simulation:
     def state(self) -> SimulationState:
         """Return a copy of where the run stands, agents' own memories aside."""
         return SimulationState(
-            engine=self.engine.state(), arrivals=self._arrivals, next_snapshot_ns=self._next_snapshot_ns
+            engine=self.engine.state(),
+            arrivals=self._arrivals,
+            next_snapshot_ns=self._next_snapshot_ns,
+            changes_made=self._changes_made,
         )
 
     def resume(self, state: SimulationState) -> None:
@@ -133,6 +146,7 @@ class Simulation:
         self.engine = Engine.resume(state.engine)
         self._arrivals = state.arrivals
         self._next_snapshot_ns = state.next_snapshot_ns
+        self._changes_made = state.changes_made
         self._agents = Agents(self.engine, self._seats)
 
     def steps(self, *, until_ns: int = FOREVER_NS) -> Iterator[Step]:
@@ -143,15 +157,29 @@ class Simulation:
         Raises InvariantError when a millisatoshi has appeared or disappeared.
         """
         yield self._step(self._due_snapshots())
-        self._agents.wake(self.engine)
+        self._act()
         while not self._is_over(until_ns):
             self.engine.run_until(self._horizon_ns(until_ns), most_events=STEP_EVENTS)
             self._check()
             yield self._step(self._due_snapshots())
-            if not self._is_amid_an_instant():
-                self._agents.wake(self.engine)
+            self._act()
         if until_ns >= FOREVER_NS:
             yield self.last_step()
+
+    def _act(self) -> None:
+        """Make the changes that are due and let the agents look whose time has come, once an instant is over."""
+        if self._is_amid_an_instant():
+            return
+        while self._next_change_ns <= self.engine.now_ns:
+            make_change(self.engine, self._changes[self._changes_made], self.start_ns)
+            self._changes_made += 1
+        self._agents.wake(self.engine)
+
+    @property
+    def _next_change_ns(self) -> int:
+        if self._changes_made == len(self._changes):
+            return FOREVER_NS
+        return self.start_ns + self._changes[self._changes_made].at_ns
 
     def last_step(self) -> Step:
         """Return what is left to hand out of a run that ends here, with all channels as they stand."""
@@ -164,7 +192,8 @@ class Simulation:
 
     def _horizon_ns(self, until_ns: int) -> int:
         wake_ns = self._agents.next_ns
-        return min(self._submit(), self._next_snapshot_ns, until_ns, FOREVER_NS if wake_ns is None else wake_ns)
+        due_ns = min(self._next_snapshot_ns, self._next_change_ns, FOREVER_NS if wake_ns is None else wake_ns)
+        return min(self._submit(), until_ns, due_ns)
 
     def _is_amid_an_instant(self) -> bool:
         next_ns = self.engine.next_event_ns
@@ -189,10 +218,14 @@ class Simulation:
     def _snapshot(self) -> Snapshot:
         return Snapshot(
             time_ns=self.engine.now_ns,
-            local_msat=self.engine.local_msat(),
-            in_flight_msat=self.engine.pending_msat(),
-            commit_fee_sat=self.engine.commit_fees_sat(),
+            local_msat=self._padded(self.engine.local_msat(), 2),
+            in_flight_msat=self._padded(self.engine.pending_msat(), 2),
+            commit_fee_sat=self._padded(self.engine.commit_fees_sat(), 1),
         )
+
+    def _padded(self, column: NDArray[np.int64], per_channel: int) -> NDArray[np.int64]:
+        """Return a column with zeros for the channels that are not open yet."""
+        return np.pad(column, (0, per_channel * self.whole_graph.channel_count - len(column)))
 
     def _step(self, snapshots: list[Snapshot]) -> Step:
         harvest = self.engine.harvest()

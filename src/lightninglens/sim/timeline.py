@@ -64,13 +64,15 @@ class PolicyFields:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CloseChannel:
-    """A channel is closed: it carries no new HTLC, and its money is gone from Lightning."""
+    """A channel is closed: it carries no new HTLC, and its money leaves Lightning with the last one in flight."""
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
     kind: Literal["close-channel"] = "close-channel"
     at_s: float
     channel: str
+    force: bool = False
+    """One end publishes its commitment: what is in flight and is not settled times out on the chain, a day later."""
 
     def __post_init__(self) -> None:
         """Raise ValueError for a time before the world."""

@@ -4,9 +4,6 @@ import pytest
 
 from lightninglens.core.errors import ConfigError
 from lightninglens.core.graph import NetworkGraph
-from lightninglens.sim.balances import BalanceModel
-from lightninglens.sim.scenario import GraphKind, GraphSource, Scenario
-from lightninglens.sim.simulation import Simulation
 from lightninglens.sim.timeline import (
     Change,
     ChannelOffline,
@@ -106,16 +103,3 @@ def test_a_policys_parts_are_put_over_it() -> None:
     changed = PolicyFields(fee_rate_ppm=77, disabled=True).applied_to(policy)
     assert (changed.fee_rate_ppm, changed.disabled, changed.base_fee_msat) == (77, True, 1_000)
     assert PolicyFields().applied_to(policy) == policy
-
-
-def test_changes_are_not_ignored_while_they_cannot_be_made(graph: NetworkGraph) -> None:
-    scenario = Scenario(
-        name="closing",
-        seed=1,
-        graph=GraphSource(kind=GraphKind.LAB),
-        payments=1,
-        balances=BalanceModel.BALANCED,
-        changes=(CloseChannel(at_s=1.0, channel=FIRST),),
-    )
-    with pytest.raises(ConfigError, match="cannot make them yet"):
-        Simulation(scenario, graph)
