@@ -79,7 +79,8 @@ def test_table_finds_what_it_holds_after_growing() -> None:
     memory = make_mission_control(1_000, 16)
     rows: dict[tuple[int, int, int], int] = {}
     for _ in range(2_000):
-        key = (draw.randrange(3), *draw.sample(range(1_000), 2))
+        low, high = draw.sample(range(1_000), 2)
+        key = (draw.randrange(3), low, high)
         memory = make_room(memory)
         rows[key] = int(_probability.claim_entry(memory, *key))
     assert len(set(rows.values())) == len(rows) == pairs_in(memory)
