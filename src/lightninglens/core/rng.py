@@ -46,6 +46,7 @@ class Stream(IntEnum):
     MODEL = 16
     RETURN = 17
     SCRAMBLE = 40
+    FIDELITY = 50
 
 
 @kernel
