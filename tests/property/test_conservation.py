@@ -9,7 +9,7 @@ from tests.reference.networks import Channel, build_graph, plain_policy
 
 from lightninglens.core.channels import ANCHORS_SAT, MAX_HTLC_SLOTS
 from lightninglens.core.graph import NetworkGraph
-from lightninglens.core.htlc import HtlcEventKind, HtlcEventType, HtlcOutcome
+from lightninglens.core.htlc import FailureCode, HtlcEventKind, HtlcEventType, HtlcOutcome
 from lightninglens.routing.pathfinding import default_fee_limit_msat
 from lightninglens.sim.balances import BalanceModel, draw_openers, initial_balances
 from lightninglens.sim.engine import Engine, EngineConfig, Harvest, PaymentRequests
@@ -65,10 +65,12 @@ class World:
         margin = self.opener_margin()
         self.healthy = margin >= 0
 
-    def pay_at_random(self, count: int, *, span_s: int) -> PaymentRequests:
+    def pay_at_random(
+        self, count: int, *, span_s: int, most_parts: int = 1, median_log_msat: float = 13.0
+    ) -> PaymentRequests:
         """Submit payments between random nodes, most of them small, a tenth circular."""
         random, nodes = self.random, self.graph.node_count
-        amount = np.exp(random.normal(13.0, 2.5, count)).astype(np.int64) + 1
+        amount = np.exp(random.normal(median_log_msat, 2.5, count)).astype(np.int64) + 1
         sender = random.integers(0, nodes, count)
         receiver = np.where(random.random(count) < 0.1, sender, random.integers(0, nodes, count))
         requests = PaymentRequests(
@@ -81,6 +83,7 @@ class World:
             tag=np.zeros(count, np.int32),
             outgoing=np.full(count, -1, np.int32),
             last_hop=np.full(count, -1, np.int32),
+            most_parts=np.full(count, most_parts, np.int32),
         )
         self.engine.submit(requests)
         return requests
@@ -210,6 +213,19 @@ def test_a_hundred_million_events() -> None:
         assert payments.fee_msat.min() >= 0
         assert done.sum() > 20_000
         events, seed = events + world.engine.events, seed + 1
+
+
+def test_parts_that_are_held_and_settled_together() -> None:
+    """Large payments in up to 16 parts, many of which the receiver sends back: the same at every stop."""
+    world = World(mesh, seed=9)
+    requests = world.pay_at_random(20_000, span_s=60_000, most_parts=16, median_log_msat=18.5)
+    for _ in world.stops(most=2_000):
+        world.check_at_a_stop()
+    harvest = world.engine.harvest()
+    assert int((harvest.payments.parts > 1).sum()) > 300
+    assert int((harvest.attempts["code"] == FailureCode.MPP_TIMEOUT).sum()) > 300
+    world.check_at_the_end(requests, harvest)
+    check_terminals(harvest)
 
 
 def test_slots_and_dust_in_a_burst() -> None:

@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 from tests.reference import networks
 from tests.reference.engine import AttemptRow, HtlcRow, Request, Simulator, World
+from tests.support.routers import CheapestRouter
 
 from lightninglens.core.graph import NetworkGraph
 from lightninglens.sim.balances import BalanceModel, draw_openers, initial_balances
 from lightninglens.sim.engine import Engine, EngineConfig, Harvest, PaymentRequests
+from lightninglens.sim.state import SenderKind
 
 START_NS = 1_700_000_000 * 10**9
 SECOND_NS = 10**9
@@ -32,6 +34,7 @@ def columns(requests: Sequence[Request]) -> PaymentRequests:
         tag=np.arange(len(requests), dtype=np.int32),
         outgoing=column([request.outgoing_direction for request in requests], np.int32),
         last_hop=column([request.last_hop for request in requests], np.int32),
+        most_parts=column([request.max_parts for request in requests], np.int32),
     )
 
 
@@ -41,7 +44,8 @@ def draw_request(draw: random.Random, graph: NetworkGraph) -> Request:
     sender = draw.randrange(nodes)
     others = [node for node in range(nodes) if node != sender]
     own = [direction for direction, node in enumerate(sources) if node == sender]
-    amount = draw.choice([1, 353_999, 354_000, 1_000_000, 9_000_000, 60_000_000, 300_000_000])
+    small, large = [1, 353_999, 354_000, 1_000_000, 9_000_000], [60_000_000, 150_000_000, 300_000_000, 600_000_000]
+    amount = draw.choice([*small, *large, *large])
     return Request(
         start_ns=START_NS + draw.choice([draw.randrange(1_800), 300 + draw.randrange(4)]) * SECOND_NS,
         sender=sender,
@@ -50,6 +54,7 @@ def draw_request(draw: random.Random, graph: NetworkGraph) -> Request:
         fee_limit_msat=draw.choice([amount, amount // 20, amount // 100, 0]),
         outgoing_direction=draw.choice(own) if own and draw.random() < 0.1 else None,
         last_hop=draw.choice(others) if draw.random() < 0.1 else None,
+        max_parts=draw.choice([1, 16, 16, 3, 2]),
     )
 
 
@@ -69,19 +74,28 @@ class Pair:
             start_ns=START_NS,
             feerate_per_kw=feerate,
             timeout_ns=draw.choice([60, 2]) * SECOND_NS,
+            mpp_timeout_ns=draw.choice([120, 120, 30, 1]) * SECOND_NS,
+            retry_delay_ns=draw.choice([5_000_000, 5_000_000, 800_000_000]),
             max_htlcs=draw.choice([483, 483, 2, 1]),
             observed=frozenset(draw.sample(range(graph.node_count), graph.node_count // 2)),
+            bimodal=frozenset(draw.sample(range(graph.node_count), draw.choice([0, graph.node_count // 4]))),
+            routers={node: CheapestRouter() for node in draw.sample(range(graph.node_count), draw.choice([0, 0, 3]))},
         )
         config = EngineConfig(
             seed=seed,
             start_ns=START_NS,
             commit_feerate_sat_per_kw=feerate,
             payment_timeout_ns=world.timeout_ns,
+            mpp_timeout_ns=world.mpp_timeout_ns,
+            retry_delay_ns=world.retry_delay_ns,
         )
         self.engine = Engine(graph, balance_msat=balances, opener_side=openers, config=config)
         own = self.engine._world.own._replace(max_htlcs=world.max_htlcs)
         self.engine._world = self.engine._world._replace(own=own)
         self.engine.observe(sorted(world.observed))
+        self.engine.set_senders(sorted(world.bimodal), SenderKind.LND_BIMODAL)
+        for node in world.routers:
+            self.engine.plug([node], CheapestRouter())
         self.twin = Simulator(graph, balances.tolist(), openers.tolist(), world)
         requests = [draw_request(draw, graph) for _ in range(payments)]
         self.engine.submit(columns(requests))
@@ -131,7 +145,7 @@ class Pair:
         assert self.engine.conservation_drift_msat() == 0
 
     def _compare_rows(self, harvest: Harvest) -> None:
-        fields = ["payment_id", "outcome", "end_ns", "attempts", "fee_msat", "hops"]
+        fields = ["payment_id", "outcome", "end_ns", "attempts", "parts", "fee_msat", "hops"]
         fields += ["failure_code", "failure_detail", "failure_direction"]
         ours = zip(*(getattr(harvest.payments, name).tolist() for name in fields), strict=True)
         theirs = [
@@ -140,6 +154,7 @@ class Pair:
                 int(payment.outcome),
                 payment.end_ns,
                 payment.attempts,
+                len(payment.settled),
                 payment.fee_msat,
                 payment.hops,
                 payment.code,
@@ -180,10 +195,12 @@ def test_thousands_of_worlds() -> None:
 def test_engine_equals_the_twin() -> None:
     """Payments, attempts, routes, HTLC events, balances: the same on 250 random networks under disturbance."""
     codes: set[tuple[int, int]] = set()
-    succeeded = 0
+    succeeded = split = 0
     for seed in range(1_000, 1_250):
         harvest = Pair(seed, payments=120).run()
         codes |= set(zip(harvest.attempts["code"].tolist(), harvest.attempts["detail"].tolist(), strict=True))
         succeeded += int((harvest.payments.outcome == 1).sum())
+        split += int((harvest.payments.parts > 1).sum())
     assert succeeded > 5_000
-    assert {(0, 0), (15, 6), (15, 5), (15, 8), (15, 22), (18, 3), (12, 1), (13, 1), (11, 1)} <= codes
+    assert split > 150
+    assert {(0, 0), (23, 14), (15, 6), (15, 5), (15, 8), (15, 22), (18, 3), (12, 1), (13, 1), (11, 1)} <= codes

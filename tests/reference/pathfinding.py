@@ -2,8 +2,9 @@
 
 Source: LND `routing/pathfind.go`, `unified_edges.go`, `heap.go`,
 `route/route.go` (PayloadSize). LND leaves ties to the order of Go maps; here,
-as documented for the kernel, they go to the greater probability, then to the
-lower node index, and among parallel channels to the last one by index.
+as documented for the kernel, they go to the greater probability, then to fewer
+hops, then to the lower node index, and among parallel channels to the last one
+by index.
 """
 
 import heapq
@@ -124,13 +125,14 @@ class NodeWithDist:
     weight: int
     next_hop: UnifiedEdge | None
     routing_info_size: int
+    hops: int
 
 
 class DistanceHeap:
     """A heap in which a node's place can be changed; replaced entries are skipped when they surface."""
 
     def __init__(self) -> None:
-        self._heap: list[tuple[int, float, int, int]] = []
+        self._heap: list[tuple[int, float, int, int, int]] = []
         self._current: dict[int, tuple[int, NodeWithDist]] = {}
         self._version = 0
 
@@ -138,12 +140,12 @@ class DistanceHeap:
         """Insert a node or change its place."""
         self._version += 1
         self._current[item.node] = (self._version, item)
-        heapq.heappush(self._heap, (item.dist, -item.probability, item.node, self._version))
+        heapq.heappush(self._heap, (item.dist, -item.probability, item.hops, item.node, self._version))
 
     def pop(self) -> NodeWithDist | None:
         """Take the nearest node, or None when there is none."""
         while self._heap:
-            _, _, node, version = heapq.heappop(self._heap)
+            _, _, _, node, version = heapq.heappop(self._heap)
             if node in self._current and self._current[node][0] == version:
                 return self._current.pop(node)[1]
         return None
@@ -244,6 +246,7 @@ class Search:
             weight=0,
             next_hop=None,
             routing_info_size=payload_bytes(self.amount, self.final_expiry, final=True),
+            hops=0,
         )
         while partial is not None:
             self._expand(partial)
@@ -355,6 +358,7 @@ class Search:
             weight=weight,
             next_hop=edge,
             routing_info_size=size,
+            hops=to.hops + 1,
         )
         self.heap.push_or_fix(self.distance[from_node])
 

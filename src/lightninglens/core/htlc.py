@@ -55,6 +55,7 @@ class FailureDetail(IntEnum):
     HTLC_EXCEEDS_MAX = 5
     INSUFFICIENT_BALANCE = 6
     HTLC_ADD_FAILED = 8
+    MPP_INVOICE_TIMEOUT = 14
     CIRCULAR_ROUTE = 22
 
 

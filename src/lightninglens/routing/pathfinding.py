@@ -11,7 +11,8 @@ from lightninglens.core.graph import NetworkGraph
 from lightninglens.core.htlc import FailureCode, HtlcOutcome
 from lightninglens.core.ids import ChannelId
 from lightninglens.core.units import Msat
-from lightninglens.routing import _probability, _results, _search
+from lightninglens.routing import _labels, _probability, _results, _search, _trees
+from lightninglens.routing.bulk import RouteQueries, RoutesFound, SearchMethod
 from lightninglens.routing.state import (
     ANY_NODE,
     REPORT_PAIRS,
@@ -32,10 +33,14 @@ BLOCK_PADDING = 3
 """Blocks that LND adds to the receiver's delta, in case some are mined meanwhile."""
 DEFAULT_CLTV_LIMIT_BLOCKS = 2016
 
+LEAST_SHARED = 8
+"""Queries alike that are worth a tree of their own."""
+
 _OUTCOMES = {
-    _search.NO_ROUTE: HtlcOutcome.NO_ROUTE,
-    _search.TOO_MANY_HOPS: HtlcOutcome.NO_ROUTE,
-    _search.INSUFFICIENT_BALANCE: HtlcOutcome.INSUFFICIENT_BALANCE,
+    _labels.FOUND: HtlcOutcome.IN_FLIGHT,
+    _labels.NO_ROUTE: HtlcOutcome.NO_ROUTE,
+    _labels.TOO_MANY_HOPS: HtlcOutcome.NO_ROUTE,
+    _labels.INSUFFICIENT_BALANCE: HtlcOutcome.INSUFFICIENT_BALANCE,
 }
 
 
@@ -136,8 +141,12 @@ class PathFinder:
         """How many nodes the last search took from its heap."""
         return int(self._scratch.counters[1])
 
-    def find(self, query: RouteQuery, *, now_ns: int = 0) -> Route | NoRoute:
+    def find(
+        self, query: RouteQuery, *, method: SearchMethod = SearchMethod.DIRECTED, now_ns: int = 0
+    ) -> Route | NoRoute:
         """Return the route that LND would try next, or why there is none.
+
+        A single search has no tree to share: any method but PLAIN is directed.
 
         Raises ValueError when the query names what is not in the graph.
         """
@@ -165,10 +174,52 @@ class PathFinder:
             now_ns,
             self._routes,
             0,
+            0 if method is SearchMethod.PLAIN else _search.HORIZON,
         )
-        if status != _search.FOUND:
+        if status != _labels.FOUND:
             return NoRoute(outcome=_OUTCOMES[int(status)])
         return self._read_route(query.sender)
+
+    def find_many(
+        self,
+        queries: RouteQueries,
+        *,
+        method: SearchMethod = SearchMethod.SHARED_TREES,
+        final_cltv_blocks: int = DEFAULT_FINAL_CLTV_BLOCKS,
+        cltv_limit_blocks: int = DEFAULT_CLTV_LIMIT_BLOCKS,
+        now_ns: int = 0,
+    ) -> RoutesFound:
+        """Answer many queries as `find` would answer each; the method changes the time, not the answers.
+
+        Raises ValueError when a query names what is not in the graph.
+        """
+        queries.check(self._graph.node_count)
+        count = len(queries.sender)
+        routes, status, probability = make_routes(count), np.zeros(count, np.int64), np.zeros(count)
+        shared = method is SearchMethod.SHARED_TREES
+        alike = np.lexsort((queries.fee_limit_msat, queries.amount_msat, queries.receiver))
+        from_trees = _trees.find_routes(
+            self._view,
+            self._scratch,
+            self._memory,
+            self._estimator,
+            self._own,
+            queries,
+            alike if shared else np.arange(count),
+            LEAST_SHARED if shared else count + 1,
+            self._height,
+            final_cltv_blocks + BLOCK_PADDING,
+            cltv_limit_blocks,
+            now_ns,
+            routes,
+            status,
+            probability,
+            np.zeros(self._graph.node_count, np.int64),
+            0 if method is SearchMethod.PLAIN else _search.HORIZON,
+        )
+        outcomes = np.array([_OUTCOMES[code] for code in range(len(_OUTCOMES))], np.int8)
+        probability[status != _labels.FOUND] = 0.0
+        return RoutesFound(outcomes[status], routes, probability, int(from_trees))
 
     def report(self, route: Route, *, now_ns: int, code: FailureCode = FailureCode.NONE, reported_by: int = 0) -> bool:
         """Tell the sender's memory how an attempt ended; return True when the payment is over.

@@ -41,48 +41,73 @@ EDGE = record_type(
     [
         ("source", np.int32),
         ("target", np.int32),
-        ("direction", np.int32),
-        ("base_fee_msat", np.int64),
-        ("fee_rate_ppm", np.int64),
-        ("min_htlc_msat", np.int64),
-        ("max_htlc_msat", np.int64),
         ("capacity_msat", np.int64),
+        ("max_htlc_msat", np.int64),
+        ("min_htlc_msat", np.int64),
+        ("base_fee_msat", np.uint32),
+        ("fee_rate_ppm", np.uint32),
         ("inbound_base_fee_msat", np.int32),
         ("inbound_fee_rate_ppm", np.int32),
+        ("direction", np.int32),
         ("time_lock_delta_blocks", np.uint16),
         ("disabled", np.uint8),
-        ("leaf", np.uint8),
     ]
 )
-"""One direction as senders see it; the inbound fee is what the node it ends at asks.
+"""One direction as senders see it; the inbound fee is what the node it ends at asks. Widths as in BOLT 7."""
 
-`leaf`: the node it starts at has no other peer, so no route leads through it.
+PAIR = record_type([("peer", np.int32), ("first_row", np.int32), ("capacity_msat", np.int64)])
+"""The parallel channels from one node to another: where their rows begin, and a bound of the capacity of any.
+
+`peer` is the node at the other end than the one that the pair is listed under.
+"""
+
+REACH = record_type(
+    [
+        ("distance", np.int64),
+        ("generation", np.int32),
+        ("heap_slot", np.int32),
+        ("own_row", np.int32),
+        ("to_sender", np.int16),
+        ("to_receiver", np.int16),
+    ]
+)
+"""What the search asks of every node that it looks at; valid only where `generation` is the current one.
+
+`own_row` is the first row of the sender's channels to the node, or -1;
+`to_sender` and `to_receiver` are lower bounds of the hops to either.
 """
 
 LABEL = record_type(
     [
-        ("distance", np.int64),
         ("weight", np.int64),
         ("amount_msat", np.int64),
         ("outbound_fee_msat", np.int64),
         ("probability", np.float64),
         ("cltv_blocks", np.int32),
         ("edge", np.int32),
-        ("heap_slot", np.int32),
-        ("generation", np.int32),
+        ("hops", np.int32),
         ("history_generation", np.int32),
         ("history", np.int32),
     ]
 )
-"""What the search knows of a node; valid only where `generation` is the current one."""
+"""The rest of what the search knows of a node that it has reached."""
 
 
 class View(NamedTuple):
     """What senders know of the network: edges in search order."""
 
-    first_edge: NDArray[np.int32]
-    """nodes + 1: where the edges that end at a node begin."""
+    first_in: NDArray[np.int32]
+    """nodes + 1: where the pairs that end at a node begin in `incoming`, by falling capacity."""
+    first_in_leaf: NDArray[np.int32]
+    """Per node: where those begin whose other node has no other peer; they come last."""
+    incoming: NDArray[np.void]
+    """One more than there are, so that each pair's rows end where the next one's begin."""
+    first_out: NDArray[np.int32]
+    """The same for the pairs that start at a node."""
+    first_out_leaf: NDArray[np.int32]
+    outgoing: NDArray[np.void]
     edges: NDArray[np.void]
+    """In the order of `incoming`."""
     position: NDArray[np.int32]
     """Per direction: its row in `edges`, or -1 when nobody announced it."""
 
@@ -102,11 +127,18 @@ class OwnChannels(NamedTuple):
 
 
 class Scratch(NamedTuple):
-    """Working memory of a search, reused from one to the next."""
+    """Working memory of a search, reused from one to the next.
 
+    `reach` and `labels` have one row more than there are nodes: nobody's, for
+    a search without a sender.
+    """
+
+    reach: NDArray[np.void]
     labels: NDArray[np.void]
-    payload_bytes: NDArray[np.int32]
-    heap: NDArray[np.int32]
+    bounds: NDArray[np.int64]
+    """4 x 3: by hops to the sender and to the receiver, what the way to the sender adds to a distance."""
+    heap_keys: NDArray[np.int64]
+    heap_nodes: NDArray[np.int32]
     counters: NDArray[np.int64]
     """0: generation, 1: nodes settled."""
     history_next: NDArray[np.int32]
@@ -205,21 +237,67 @@ def check_estimator(estimator: Estimator) -> None:
 
 def build_view(graph: NetworkGraph, policies: PolicyColumns) -> View:
     """Lay out the directions with a known policy in the order in which the search reads them."""
-    targets, sources = graph.targets(), graph.sources()
     known = np.flatnonzero(policies.known)
-    order = known[np.lexsort((known, sources[known], targets[known]))]
+    sources, targets = graph.sources()[known].astype(np.int64), graph.targets()[known].astype(np.int64)
+    capacity = graph.capacity_sat[known // 2].astype(np.int64) * MSAT_PER_SAT
+    numbers, pair_of = np.unique(targets * graph.node_count + sources, return_inverse=True)
+    largest = np.zeros(len(numbers), np.int64)
+    np.maximum.at(largest, pair_of, capacity)
+    leaf = _count_peers(graph, known) < 2
+    order = np.lexsort((known, sources, -largest[pair_of], leaf[sources], targets))
     edges = np.zeros(len(order), EDGE)
-    edges["source"] = sources[order]
-    edges["target"] = targets[order]
-    edges["direction"] = order
-    edges["capacity_msat"] = graph.capacity_sat[order // 2] * MSAT_PER_SAT
+    edges["source"], edges["target"] = sources[order], targets[order]
+    edges["direction"], edges["capacity_msat"] = known[order], capacity[order]
     position = np.full(2 * graph.channel_count, -1, np.int32)
-    position[order] = np.arange(len(order), dtype=np.int32)
-    first_edge = np.searchsorted(targets[order], np.arange(graph.node_count + 1)).astype(np.int32)
-    edges["leaf"] = _count_peers(graph, known)[edges["source"]] < 2
-    view = View(first_edge, edges, position)
+    position[known[order]] = np.arange(len(order), dtype=np.int32)
+    starts = np.flatnonzero(np.diff(pair_of[order], prepend=-1))
+    pairs = np.zeros(len(starts) + 1, PAIR)
+    pairs["first_row"] = np.append(starts, len(order))
+    pairs["capacity_msat"][:-1] = largest[pair_of[order][starts]]
+    ends = edges["target"][starts], edges["source"][starts]
+    view = View(*_list_pairs(pairs, *ends, leaf), *_list_pairs(pairs, *ends[::-1], leaf), edges, position)
     write_policies(view, policies, known)
     return view
+
+
+def _list_pairs(
+    pairs: NDArray[np.void], owners: NDArray[np.int32], peers: NDArray[np.int32], leaf: NDArray[np.bool_]
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.void]]:
+    """Return (first, first leaf, pairs) by owner, peers that are leaves last, else by falling capacity."""
+    listed = pairs.copy()
+    order = np.lexsort((peers, -pairs["capacity_msat"][:-1], leaf[peers], owners))
+    listed[:-1] = pairs[:-1][order]
+    listed["peer"][:-1] = peers[order]
+    first = np.searchsorted(owners[order], np.arange(len(leaf) + 1)).astype(np.int32)
+    leaves = np.bincount(owners[leaf[peers]], minlength=len(leaf))
+    return first, (first[1:] - leaves).astype(np.int32), listed
+
+
+def write_capacity(view: View, channel: int, capacity_msat: int) -> None:
+    """Change what senders take a channel's capacity to be.
+
+    The pairs keep their order. Those before a pair that grows are taken to be
+    as large: the search only asks when to stop, and looks at each channel's own
+    capacity afterwards.
+    """
+    for row in view.position[2 * channel : 2 * channel + 2]:
+        if row < 0:
+            continue
+        edge = view.edges[row]
+        edge["capacity_msat"] = capacity_msat
+        for first, pairs, owner, peer in (
+            (view.first_in, view.incoming, edge["target"], edge["source"]),
+            (view.first_out, view.outgoing, edge["source"], edge["target"]),
+        ):
+            listed = pairs[first[owner] : first[owner + 1]]
+            place = int(np.flatnonzero(listed["peer"] == peer)[0])
+            listed["capacity_msat"][: place + 1] = np.maximum(listed["capacity_msat"][: place + 1], capacity_msat)
+
+
+def incoming_edges(view: View, node: int) -> NDArray[np.void]:
+    """Return the edges that end at a node."""
+    first, end = view.incoming["first_row"][view.first_in[node : node + 2]]
+    return view.edges[first:end]
 
 
 def _count_peers(graph: NetworkGraph, known: NDArray[np.int64]) -> NDArray[np.int32]:
@@ -271,9 +349,11 @@ def make_routes(count: int) -> RouteColumns:
 def make_scratch(node_count: int, history_capacity: int) -> Scratch:
     """Return working memory for a graph of `node_count` nodes."""
     return Scratch(
-        labels=np.zeros(node_count, LABEL),
-        payload_bytes=np.zeros(node_count, np.int32),
-        heap=np.zeros(node_count + 1, np.int32),
+        reach=np.zeros(node_count + 1, REACH),
+        labels=np.zeros(node_count + 1, LABEL),
+        bounds=np.zeros((4, 3), np.int64),
+        heap_keys=np.zeros(node_count + 1, np.int64),
+        heap_nodes=np.zeros(node_count + 1, np.int32),
         counters=np.zeros(2, np.int64),
         history_next=np.zeros(history_capacity, np.int32),
         ignored=np.zeros(0, np.int64),

@@ -11,7 +11,7 @@ import numpy as np
 from lightninglens.core.htlc import FailureCode, FailureDetail
 from lightninglens.core.jit import inlined, kernel
 from lightninglens.core.rng import Stream, philox
-from lightninglens.routing._search import inbound_fee, proportional_fee
+from lightninglens.routing._fees import inbound_fee, proportional_fee
 
 BLOCK_NS = 600_000_000_000
 
@@ -118,9 +118,9 @@ def choose_link(world: Any, slot: Any, hop: Any, now: Any) -> Any:
             continue
         passing += 1
         if passing == 2:
-            payment = world.payments[world.attempts[slot].payment]
-            index = np.int64(payment.attempts) * 128 + hop
-            bits = philox(parameters.seed, payment.payment_id, _LINK_CHOICE, index)
+            attempt = world.attempts[slot]
+            index = np.int64(attempt.number) * 128 + hop
+            bits = philox(parameters.seed, world.payments[attempt.payment].payment_id, _LINK_CHOICE, index)
         if passing > 1:
             bits = bits * np.uint64(6364136223846793005) + np.uint64(1442695040888963407)
         if passing == 1 or (bits >> np.uint64(33)) % np.uint64(passing) == 0:

@@ -58,16 +58,17 @@ def log_attempt(world: Any, slot: Any, now: Any) -> None:
     row = world.attempt_log[world.counters[_ATTEMPT_LOG]]
     world.counters[_ATTEMPT_LOG] += 1
     row.payment_id = payment.payment_id
-    row.number = payment.attempts
+    row.number = attempt.number
     row.start_ns = attempt.start_ns
     row.end_ns = now
-    row.amount_msat = payment.amount_msat
-    row.fee_msat = route.amount_msat[slot, 0] - payment.amount_msat
+    row.amount_msat = attempt.amount_msat
+    row.fee_msat = route.amount_msat[slot, 0] - attempt.amount_msat
     row.hops = route.hops[slot]
     row.code = attempt.code
     row.detail = attempt.detail
     row.failed_index = attempt.failed_index
     row.failed_direction = attempt.failed_direction
+    row.sender = payment.sender
     for hop in range(route.hops[slot]):
         world.route_log[world.counters[_ROUTE_LOG]] = route.direction[slot, hop]
         world.route_amount_log[world.counters[_ROUTE_LOG]] = route.amount_msat[slot, hop]

@@ -12,7 +12,7 @@ from lightninglens.sim.simulation import SimulationState
 
 Arrays = dict[str, NDArray[Any]]
 
-_REMADE = ("scratch", "parameters", "estimator", "max_htlcs")
+_REMADE = ("scratch", "parameters", "estimator", "bimodal", "max_htlcs")
 """Parts of a world that hold nothing of the past: they come with the scenario."""
 
 _GROWING = ("memory", "payments", "attempts", "routes", "htlc_id", "heap", "free_payments", "free_attempts")

@@ -21,19 +21,26 @@ from lightninglens.core.channels import (
 )
 from lightninglens.core.errors import InvariantError
 from lightninglens.core.graph import NetworkGraph, PolicyColumns
+from lightninglens.core.htlc import HtlcOutcome
 from lightninglens.core.units import MSAT_PER_SAT, NS_PER_MS
 from lightninglens.routing._probability import rebuild_table
 from lightninglens.routing.pathfinding import BLOCK_PADDING, DEFAULT_CLTV_LIMIT_BLOCKS, DEFAULT_FINAL_CLTV_BLOCKS
-from lightninglens.routing.state import REPORT_PAIRS, Estimator, grow_mission_control
+from lightninglens.routing.state import BIMODAL, REPORT_PAIRS, Estimator, grow_mission_control, write_capacity
 from lightninglens.sim import _channels, _events, _heap
 from lightninglens.sim._forwarding import BLOCK_NS
+from lightninglens.sim._paying import register_part
+from lightninglens.sim._plugged import PluggedRouters
 from lightninglens.sim.reading import Gossip, channel_state
+from lightninglens.sim.routers import NoPlan, PricedPart, Router
 from lightninglens.sim.state import (
+    DEFAULT_MPP_TIMEOUT_NS,
     DEFAULT_RETRY_DELAY_NS,
     DEFAULT_TIMEOUT_NS,
+    MOST_PARTS,
     Count,
     EventKind,
     Parameters,
+    SenderKind,
     World,
     copied,
     make_world,
@@ -46,6 +53,23 @@ class PaymentKind(IntEnum):
     PAYMENT = 0
     REBALANCE = 1
 
+
+_ZERO_AT_START = (
+    "attempts",
+    "parts",
+    "parts_in_flight",
+    "sent_msat",
+    "sent_fee_msat",
+    "held_msat",
+    "fee_msat",
+    "hops",
+    "failure_code",
+    "failure_detail",
+    "outcome",
+    "failed",
+    "trying",
+)
+"""Columns of a payment's slot that an earlier payment may have left."""
 
 FOREVER_NS = 2**62
 """A time after everything: running until then leaves the clock at the last event."""
@@ -66,7 +90,15 @@ class EngineConfig:
     payment_timeout_ns: int = DEFAULT_TIMEOUT_NS
     """After this no new attempt starts (LND's default for SendPaymentV2)."""
     retry_delay_ns: int = DEFAULT_RETRY_DELAY_NS
+    """From a result, or from a part that was sent, to the next route."""
+    mpp_timeout_ns: int = DEFAULT_MPP_TIMEOUT_NS
+    """How long a receiver holds the parts of an incomplete payment."""
     estimator: Estimator = field(default_factory=Estimator)
+    bimodal: Estimator = field(default_factory=lambda: Estimator(kind=BIMODAL))
+    """What senders of kind LND_BIMODAL estimate with."""
+
+
+_UNSPLIT = np.zeros(0, np.int32)
 
 
 class PaymentRequests(NamedTuple):
@@ -81,6 +113,8 @@ class PaymentRequests(NamedTuple):
     tag: NDArray[np.int32]
     outgoing: NDArray[np.int32]
     last_hop: NDArray[np.int32]
+    most_parts: NDArray[np.int32] = _UNSPLIT
+    """How many parts each may have in flight at once: LND's default is 16. Empty: 1 each, which is no splitting."""
 
 
 class FinishedPayments(NamedTuple):
@@ -96,6 +130,8 @@ class FinishedPayments(NamedTuple):
     end_ns: NDArray[np.int64]
     outcome: NDArray[np.int8]
     attempts: NDArray[np.int32]
+    parts: NDArray[np.int32]
+    """Parts that settled: 0 when the payment failed."""
     fee_msat: NDArray[np.int64]
     hops: NDArray[np.int32]
     failure_code: NDArray[np.int16]
@@ -136,6 +172,7 @@ class EngineState:
     world: World
     next_payment_id: int
     now_ns: int
+    plugged: PluggedRouters
 
 
 class Engine:
@@ -153,7 +190,7 @@ class Engine:
 
         Raises InvariantError when balances do not add up to capacities.
         """
-        world = make_world(graph, balance_msat, opener_side, config.estimator, _parameters(config))
+        world = make_world(graph, balance_msat, opener_side, config.estimator, config.bimodal, _parameters(config))
         _channels.refresh_all(world.network, world.own, config.commit_feerate_sat_per_kw)
         self._adopt(
             EngineState(
@@ -163,6 +200,7 @@ class Engine:
                 world=world,
                 next_payment_id=0,
                 now_ns=config.start_ns,
+                plugged=PluggedRouters(graph),
             )
         )
         if self.conservation_drift_msat():
@@ -184,6 +222,9 @@ class Engine:
         self._world = state.world
         self._next_payment_id = state.next_payment_id
         self._now_ns = state.now_ns
+        self._plugged = state.plugged
+        self._collected = 0
+        """Rows of the attempt log that the routers' results have been taken from."""
         self._payment_chunks: list[FinishedPayments] = []
         self._attempt_chunks: list[NDArray[np.void]] = []
         self._route_chunks: list[NDArray[np.int32]] = []
@@ -200,6 +241,7 @@ class Engine:
             world=copied(self._world),
             next_payment_id=self._next_payment_id,
             now_ns=self._now_ns,
+            plugged=self._plugged.copy(),
         )
 
     def fork(self) -> "Engine":
@@ -235,6 +277,20 @@ class Engine:
         """Let the HTLC events of these nodes come out with the harvest."""
         self._world.network.observed[np.asarray(nodes, np.int64)] = True
 
+    def set_senders(self, nodes: NDArray[np.int32] | list[int], kind: SenderKind) -> None:
+        """Let these nodes search their routes with one or the other of LND's estimators.
+
+        Raises InvariantError for PLUGGED: a router comes by `plug`.
+        """
+        if kind is SenderKind.PLUGGED:
+            raise InvariantError("a node becomes PLUGGED by `plug`, which takes its router")
+        self._world.sender_kind[np.asarray(nodes, np.int64)] = kind
+
+    def plug(self, nodes: NDArray[np.int32] | list[int], router: Router) -> None:
+        """Let a router plan what these nodes pay from now on."""
+        self._plugged.plug([int(node) for node in nodes], router)
+        self._world.sender_kind[np.asarray(nodes, np.int64)] = SenderKind.PLUGGED
+
     def submit(self, requests: PaymentRequests, *, first_id: int | None = None) -> int:
         """Schedule payments and return the id of the first; the rest follow it.
 
@@ -245,6 +301,8 @@ class Engine:
         Raises InvariantError when one would start in the past, or names what is not in the graph.
         """
         count = len(requests.start_ns)
+        if not len(requests.most_parts):
+            requests = requests._replace(most_parts=np.ones(count, np.int32))
         self._check(requests)
         self._reserve_payments(count)
         first = self._next_payment_id if first_id is None else first_id
@@ -254,7 +312,7 @@ class Engine:
         for name in PaymentRequests._fields:
             self._world.payments[name][slots] = getattr(requests, name)
         self._world.payments["payment_id"][slots] = np.arange(first, first + count)
-        for name in ("attempts", "fee_msat", "hops", "failure_code", "failure_detail", "outcome"):
+        for name in _ZERO_AT_START:
             self._world.payments[name][slots] = 0
         self._world.payments["failure_direction"][slots] = -1
         start_ns = np.ascontiguousarray(requests.start_ns)
@@ -268,6 +326,7 @@ class Engine:
             raise InvariantError("a payment cannot start in the past")
         nodes = self.graph.node_count
         wrong = (requests.amount_msat < 1) | (requests.fee_limit_msat < 0)
+        wrong |= (requests.most_parts < 1) | (requests.most_parts > MOST_PARTS)
         for column, least in ((requests.sender, 0), (requests.receiver, 0), (requests.last_hop, -1)):
             wrong |= (column < least) | (column >= nodes)
         wrong |= (requests.outgoing < -1) | (requests.outgoing >= len(self._world.network.source))
@@ -280,7 +339,11 @@ class Engine:
             raise InvariantError(f"payment {row} of those submitted does not fit this network: {payment}")
 
     def run_until(self, time_ns: int, *, most_events: int | None = None) -> bool:
-        """Process what happens up to and including `time_ns`; return False if `most_events` stopped it first."""
+        """Process what happens up to and including `time_ns`; return False if `most_events` stopped it first.
+
+        Raises DataError when a plugged router plans what cannot be sent; the payment is as before, and asked for
+        again when the run goes on.
+        """
         left = 2**62 if most_events is None else most_events
         while True:
             before = self.events
@@ -288,6 +351,9 @@ class Engine:
             left -= self.events - before
             if status == _events.NEEDS_ROOM:
                 self._make_room()
+                continue
+            if status == _events.NEEDS_ROUTER:
+                self._ask_router()
                 continue
             finished = bool(status == _events.FINISHED)
             drained = self.next_event_ns is None and time_ns >= FOREVER_NS
@@ -325,9 +391,7 @@ class Engine:
         self._policies.put(direction, policy)
         for name in self._world.enforced._fields:
             getattr(self._world.enforced, name)[direction] = getattr(self._policies, name)[direction]
-        self._reserve_heap(1)
-        heap, counters = self._world.heap, self._world.counters
-        _heap.schedule(heap, counters, self._now_ns + spread_ns, int(EventKind.GOSSIP), direction, 0)
+        self._schedule(self._now_ns + spread_ns, EventKind.GOSSIP, direction)
 
     def set_active(self, channel: int, *, active: bool) -> None:
         """Take a channel down or bring it up: new HTLCs only, those in flight still resolve."""
@@ -366,9 +430,7 @@ class Engine:
 
     def announce_capacity(self, channel: int) -> None:
         """Tell all senders a channel's true capacity, as after a splice."""
-        for row in self._world.gossip.position[2 * channel : 2 * channel + 2]:
-            if row >= 0:
-                self._world.gossip.edges["capacity_msat"][row] = self._world.network.capacity_msat[channel]
+        write_capacity(self._world.gossip, channel, int(self._world.network.capacity_msat[channel]))
 
     def conservation_drift_msat(self) -> int:
         """Return by how much balances plus HTLCs in flight differ from capacities: 0, or it is our bug."""
@@ -423,11 +485,58 @@ class Engine:
         """Return what everybody has heard of the network by now."""
         return Gossip(self.graph, self._world.gossip)
 
+    def _ask_router(self) -> None:
+        """Let the router of a payment's sender plan its next parts, and schedule them."""
+        row, now_ns = int(self._world.counters[Count.ASKED]), int(self._world.counters[Count.NOW_NS])
+        self._collect_results()
+        try:
+            plan = self._plugged.ask(self._world, row, now_ns)
+        except BaseException:
+            self._schedule(now_ns, EventKind.TRY, row)
+            raise
+        payment = self._world.payments[row]
+        if isinstance(plan, NoPlan):
+            tried = payment["attempts"] > 0
+            payment["failed"] = HtlcOutcome.FAILED_ON_ROUTE if tried else HtlcOutcome.NO_ROUTE
+            self._schedule(now_ns, EventKind.TRY, row)
+            return
+        for part in plan:
+            self._send(row, part, now_ns)
+        if payment["sent_msat"] < payment["amount_msat"]:
+            payment["trying"] = 1
+            self._schedule(now_ns + self._world.parameters.retry_delay_ns, EventKind.TRY, row)
+
+    def _send(self, row: int, part: PricedPart, now_ns: int) -> None:
+        """Write a planned part into a free slot and schedule its departure."""
+        if self._world.counters[Count.FREE_ATTEMPTS] == 0:
+            self._grow_attempts()
+        world, hops = self._world, len(part.amounts_msat)
+        world.counters[Count.FREE_ATTEMPTS] -= 1
+        slot = int(world.free_attempts[world.counters[Count.FREE_ATTEMPTS]])
+        world.routes.hops[slot] = hops
+        world.routes.direction[slot, :hops] = part.part.directions
+        world.routes.amount_msat[slot, :hops] = part.amounts_msat
+        world.routes.cltv_blocks[slot, :hops] = part.expiry_heights
+        register_part(world.payments, world.attempts, world.routes, row, slot, part.amounts_msat[-1], now_ns)
+        payment = world.payments[row]
+        self._plugged.remember(int(payment["payment_id"]), int(payment["attempts"]), int(payment["sender"]), part)
+        self._schedule(now_ns, EventKind.SEND, slot)
+
+    def _schedule(self, time_ns: int, kind: EventKind, slot: int) -> None:
+        self._reserve_heap(1)
+        _heap.schedule(self._world.heap, self._world.counters, time_ns, int(kind), slot, 0)
+
+    def _collect_results(self) -> None:
+        """Take what came back of the routers' parts from the attempt log."""
+        end = int(self._world.counters[Count.ATTEMPT_LOG])
+        self._plugged.collect(self._world.attempt_log[self._collected : end])
+        self._collected = end
+
     def _make_room(self) -> None:
         self._empty_logs()
         if self._world.counters[Count.FREE_ATTEMPTS] == 0:
             self._grow_attempts()
-        self._reserve_heap(8)
+        self._reserve_heap(_events.ROOM)
         capacity = len(self._world.memory.sender)
         if int(self._world.memory.counters[0]) + REPORT_PAIRS >= capacity:
             memory = grow_mission_control(self._world.memory, 2 * capacity)
@@ -436,6 +545,8 @@ class Engine:
             self._world = self._world._replace(memory=memory, scratch=scratch)
 
     def _empty_logs(self) -> None:
+        self._collect_results()
+        self._collected = 0
         world, counters = self._world, self._world.counters
         finished = world.finished[: counters[Count.FINISHED]]
         self._payment_chunks.append(
@@ -490,6 +601,7 @@ def _parameters(config: EngineConfig) -> Parameters:
         hop_delay_sigma=config.hop_delay_sigma,
         timeout_ns=config.payment_timeout_ns,
         retry_delay_ns=config.retry_delay_ns,
+        mpp_timeout_ns=config.mpp_timeout_ns,
         final_delta_blocks=DEFAULT_FINAL_CLTV_BLOCKS + BLOCK_PADDING,
         cltv_limit_blocks=DEFAULT_CLTV_LIMIT_BLOCKS,
     )

@@ -17,7 +17,7 @@ from lightninglens.core.graph import NetworkGraph, PolicyColumns
 from lightninglens.core.htlc import FailureCode, FailureDetail, HtlcEvent, HtlcEventKind, HtlcEventType
 from lightninglens.core.ids import ChannelId, NodeId
 from lightninglens.core.units import MSAT_PER_SAT, Blocks, Msat, Ppm, Sat, UnixNs
-from lightninglens.routing.state import View
+from lightninglens.routing.state import View, incoming_edges
 from lightninglens.sim.state import World
 
 
@@ -89,8 +89,7 @@ class Gossip:
     def channels_of(self, node_id: NodeId) -> Iterator[tuple[ChannelId, NodeId]]:
         """Yield a node's channels and whom they lead to; raises KeyError for an unknown node."""
         row = self._graph.node_index(node_id)
-        first, end = self._view.first_edge[row], self._view.first_edge[row + 1]
-        for edge in self._view.edges[first:end]:
+        for edge in incoming_edges(self._view, row):
             yield self._graph.channel_id(int(edge["direction"]) // 2), self._graph.node_ids[int(edge["source"])]
 
     def policy(self, channel_id: ChannelId, node_id: NodeId) -> ChannelPolicy | None:

@@ -8,8 +8,12 @@ from lightninglens.core.checks import require_ranges
 from lightninglens.core.records import STRICT
 from lightninglens.sim.balances import BalanceModel
 from lightninglens.sim.demand.model import DemandModel, UniformDemand
+from lightninglens.sim.state import MOST_PARTS
 
 SCENARIO_FORMAT = "lightninglens/scenario/1"
+
+DEFAULT_MOST_PARTS = 16
+"""LND's default (`lnrpc/routerrpc`, DefaultMaxParts)."""
 
 WORLD_START_S = 1_767_571_200
 """Monday 2026-01-05 00:00 UTC: a fixed start, so that a run does not depend on the day it is made."""
@@ -49,6 +53,10 @@ class WorldSettings:
     hop_delay_median_ms: float = 250.0
     hop_delay_sigma: float = 0.5
     payment_timeout_s: int = 60
+    most_parts: int | None = None
+    """How many parts a payment may have in flight at once; null: LND's 16, in the lab 1, where nobody splits."""
+    mpp_timeout_s: int = 120
+    """How long a receiver holds the parts of an incomplete payment."""
     start_height: int = 800_000
     start_unix_s: int = WORLD_START_S
 
@@ -60,9 +68,12 @@ class WorldSettings:
             hop_delay_median_ms=(0.001, 1e7),
             hop_delay_sigma=(0, 5),
             payment_timeout_s=(0, 1_000_000),
+            mpp_timeout_s=(0, 1_000_000),
             start_height=(0, 16_000_000),
             start_unix_s=(0, 4_000_000_000),
         )
+        if self.most_parts is not None:
+            require_ranges(self, most_parts=(1, MOST_PARTS))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,3 +99,10 @@ class Scenario:
     def __post_init__(self) -> None:
         """Raise ValueError for a run that cannot be."""
         require_ranges(self, seed=(0, 2**63 - 1), payments=(1, 10_000_000), snapshot_interval_s=(0, 10**9))
+
+    @property
+    def most_parts(self) -> int:
+        """How many parts a payment of this scenario may have in flight."""
+        if self.world.most_parts is not None:
+            return self.world.most_parts
+        return 1 if self.graph.kind in (GraphKind.LAB, GraphKind.LAB_DRAWN) else DEFAULT_MOST_PARTS

@@ -85,6 +85,7 @@ class Simulation:
                 hop_delay_median_ms=world.hop_delay_median_ms,
                 hop_delay_sigma=world.hop_delay_sigma,
                 payment_timeout_ns=world.payment_timeout_s * NS_PER_SECOND,
+                mpp_timeout_ns=world.mpp_timeout_s * NS_PER_SECOND,
             ),
         )
         self.engine.observe([self._row_of(node) for node in scenario.observed_nodes])
@@ -166,6 +167,9 @@ class Simulation:
         while self._arrivals.left and self._arrivals.drawn_until_ns <= self.engine.now_ns + 1:
             first_id = self._arrivals.drawn
             self._arrivals, requests = self._arrivals.next(self.scenario, self.graph)
+            if not len(requests.most_parts):
+                most_parts = np.full(len(requests.start_ns), self.scenario.most_parts, np.int32)
+                requests = requests._replace(most_parts=most_parts)
             self.engine.submit(requests, first_id=first_id)
         return self._arrivals.drawn_until_ns - 1 if self._arrivals.left else FOREVER_NS
 

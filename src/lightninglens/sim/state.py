@@ -46,6 +46,21 @@ class EventKind(IntEnum):
     ARRIVE = 3
     TRY = 4
     START = 5
+    RELEASE = 6
+    """A receiver has held a part for too long."""
+    SEND = 7
+    """A part that a router has planned leaves the sender."""
+
+
+class SenderKind(IntEnum):
+    """Who looks for a node's routes: `World.sender_kind`."""
+
+    LND = 0
+    """LND's search with the a-priori estimator."""
+    LND_BIMODAL = 1
+    """LND's search with the other estimator of the engine."""
+    PLUGGED = 2
+    """A `Router` outside the loop."""
 
 
 class Count(IntEnum):
@@ -62,6 +77,8 @@ class Count(IntEnum):
     EVENTS = 8
     NOW_NS = 9
     IN_FLIGHT = 10
+    ASKED = 11
+    """Row of the payment for which the loop stopped with NEEDS_ROUTER."""
 
 
 class Network(NamedTuple):
@@ -107,6 +124,7 @@ class Parameters(NamedTuple):
     hop_delay_sigma: float
     timeout_ns: int
     retry_delay_ns: int
+    mpp_timeout_ns: int
     final_delta_blocks: int
     cltv_limit_blocks: int
 
@@ -125,12 +143,20 @@ PAYMENT = record_type(
         ("receiver_after_msat", np.int64),
         ("first_before_msat", np.int64),
         ("first_after_msat", np.int64),
+        ("sent_msat", np.int64),
+        ("sent_fee_msat", np.int64),
+        ("held_msat", np.int64),
         ("sender", np.int32),
         ("receiver", np.int32),
         ("outgoing", np.int32),
         ("last_hop", np.int32),
         ("tag", np.int32),
+        ("most_parts", np.int32),
         ("attempts", np.int32),
+        ("parts", np.int32),
+        ("parts_in_flight", np.int32),
+        ("first_held", np.int32),
+        ("last_held", np.int32),
         ("hops", np.int32),
         ("failure_direction", np.int32),
         ("first_direction", np.int32),
@@ -138,21 +164,42 @@ PAYMENT = record_type(
         ("failure_detail", np.int16),
         ("kind", np.int8),
         ("outcome", np.int8),
+        ("failed", np.int8),
+        ("trying", np.int8),
     ]
 )
-"""A payment that is not over. `first_direction` is the sender's own channel that the last attempt left by, or -1."""
+"""A payment that is not over.
+
+`first_direction` is the sender's own channel that the last attempt left by, or
+-1. `sent_msat` and `sent_fee_msat` count the parts in flight and settled,
+`parts` the settled ones. The receiver holds the parts from `first_held` to
+`last_held`, slots of attempts or -1, `held_msat` together. `failed` is the
+`HtlcOutcome` of a payment that has given up and waits for what is still in
+flight; `trying` says that its next try is scheduled.
+"""
 
 ATTEMPT = record_type(
     [
         ("start_ns", np.int64),
+        ("amount_msat", np.int64),
+        ("release_ns", np.int64),
         ("payment", np.int32),
+        ("number", np.int32),
+        ("next_held", np.int32),
         ("failed_index", np.int32),
         ("failed_direction", np.int32),
         ("code", np.int16),
         ("detail", np.int16),
     ]
 )
-"""An attempt in flight; its route and the ids of its HTLCs stand in the same row of `routes` and `htlc_id`."""
+"""An attempt in flight; its route and the ids of its HTLCs stand in the same row of `routes` and `htlc_id`.
+
+`amount_msat` is what it brings to the receiver. While the receiver holds it,
+`release_ns` says until when, else it is NOT_HELD; `next_held` is the slot of
+the part that came after it, or -1.
+"""
+
+NOT_HELD = -1
 
 EVENT = record_type([("time_ns", np.int64), ("order", np.int64), ("task", np.int64)])
 """A scheduled event: order is priority << 56 | sequence, task is kind << 48 | slot << 8 | hop."""
@@ -170,6 +217,7 @@ ATTEMPT_ROW = record_type(
         ("detail", np.int16),
         ("failed_index", np.int32),
         ("failed_direction", np.int32),
+        ("sender", np.int32),
     ]
 )
 
@@ -203,6 +251,9 @@ class World(NamedTuple):
     memory: MissionControl
     scratch: Scratch
     estimator: Estimator
+    bimodal: Estimator
+    sender_kind: NDArray[np.int8]
+    """Per node: its `SenderKind`."""
     parameters: Parameters
     payments: NDArray[np.void]
     """Rows of PAYMENT."""
@@ -244,6 +295,12 @@ FIRST_ATTEMPTS = 64
 FIRST_EVENTS = 1024
 FIRST_PAIRS = 4096
 
+MOST_PARTS = 256
+"""The most parts that a payment may ask for: so many HTLCs settle at once when the last one arrives."""
+
+LEAST_PART_MSAT = 10_000_000
+"""LND does not halve below this (`routing/payment_session.go`, DefaultShardMinAmt)."""
+
 
 def make_network(
     graph: NetworkGraph, balance_msat: NDArray[np.int64], opener_side: NDArray[np.int8]
@@ -279,6 +336,7 @@ def make_world(
     balance_msat: NDArray[np.int64],
     opener_side: NDArray[np.int8],
     estimator: Estimator,
+    bimodal: Estimator,
     parameters: Parameters,
 ) -> World:
     """Return a network at rest, with few slots of everything; what is too small grows."""
@@ -294,7 +352,9 @@ def make_world(
         gossip=build_view(graph, graph.policies),
         memory=make_mission_control(graph.node_count, FIRST_PAIRS),
         scratch=make_scratch(graph.node_count, FIRST_PAIRS),
-        estimator=estimator,
+        estimator=_typed(estimator),
+        bimodal=_typed(bimodal),
+        sender_kind=np.zeros(graph.node_count, np.int8),
         parameters=parameters,
         payments=np.zeros(FIRST_PAYMENTS, PAYMENT),
         attempts=np.zeros(FIRST_ATTEMPTS, ATTEMPT),
@@ -314,5 +374,13 @@ def make_world(
     )
 
 
+def _typed(estimator: Estimator) -> Estimator:
+    """Return the same numbers in the types of the defaults: a kernel picks one of two, so they must be of one type."""
+    defaults = Estimator()
+    return Estimator._make(type(default)(value) for default, value in zip(defaults, estimator, strict=True))
+
+
 DEFAULT_TIMEOUT_NS = 60 * NS_PER_SECOND
 DEFAULT_RETRY_DELAY_NS = 5 * NS_PER_MS
+DEFAULT_MPP_TIMEOUT_NS = 120 * NS_PER_SECOND
+"""How long a receiver holds an incomplete set (LND `invoices/invoiceregistry.go`, DefaultHtlcHoldDuration)."""

@@ -8,8 +8,8 @@ from tests.reference.networks import build_graph, plain_policy
 from tests.reference.pathfinding import payload_bytes
 
 from lightninglens.core.graph import NetworkGraph
-from lightninglens.core.htlc import HtlcOutcome
-from lightninglens.routing import NoRoute, PathFinder, Route, RouteQuery, _search
+from lightninglens.core.htlc import FailureCode, HtlcOutcome
+from lightninglens.routing import NoRoute, PathFinder, Route, RouteQuery, _fees, _labels
 from lightninglens.routing.state import MAX_HOPS, Estimator
 
 pytestmark = pytest.mark.kernel
@@ -56,7 +56,7 @@ def test_onion_holds_so_many_hops(amount_msat: int, longest: int) -> None:
 def test_payload_sizes(amount: int, expiry: int) -> None:
     """As `Hop.PayloadSize` counts them."""
     for final in (False, True):
-        assert int(_search.hop_payload_bytes(amount, expiry, final)) == payload_bytes(amount, expiry, final=final)
+        assert int(_fees.hop_payload_bytes(amount, expiry, final)) == payload_bytes(amount, expiry, final=final)
 
 
 def test_no_room_for_more_hops_than_columns() -> None:
@@ -66,9 +66,9 @@ def test_no_room_for_more_hops_than_columns() -> None:
     assert isinstance(search.find(RouteQuery(sender=0, receiver=2, amount_msat=1_000)), Route)
     labels, position = search._scratch.labels, search._view.position
     labels["edge"][0], labels["edge"][1] = position[0], position[1]
-    query = _search.Query(0, 2, 1_000, 0, 0, 0, -1, -1, 0.0, 0)
-    status = _search._write_route(search._view, search._scratch, query, search._routes, 0)
-    assert status == _search.TOO_MANY_HOPS
+    query = _labels.Query(0, 0, 2, 1_000, 0, 0, 0, -1, -1, 0.0, 0)
+    status = _labels.write_route(search._view, search._scratch, query, search._routes, 0)
+    assert status == _labels.TOO_MANY_HOPS
     assert search._routes.direction.shape[1] == MAX_HOPS
 
 
@@ -112,6 +112,32 @@ def test_discount_never_makes_a_fee_negative() -> None:
     route = search.find(RouteQuery(sender=0, receiver=2, amount_msat=1_000_000))
     assert isinstance(route, Route)
     assert route.fee_msat == 0
+
+
+def test_an_improbable_way_is_not_followed() -> None:
+    """Ten hops of other nodes are less probable than 1 %, which is the least that a route may be."""
+    assert isinstance(finder(line(12)).find(RouteQuery(sender=0, receiver=9, amount_msat=1_000_000)), Route)
+    found = finder(line(12)).find(RouteQuery(sender=0, receiver=11, amount_msat=1_000_000))
+    assert found == NoRoute(outcome=HtlcOutcome.NO_ROUTE)
+
+
+def test_a_channel_that_just_failed_is_not_tried() -> None:
+    """The only peer has just said that it cannot take the payment: at this moment its probability is 0."""
+    search = finder(line(2))
+    query = RouteQuery(sender=0, receiver=1, amount_msat=1_000_000)
+    route = search.find(query)
+    assert isinstance(route, Route)
+    assert search.report(route, now_ns=0, code=FailureCode.TEMPORARY_NODE_FAILURE, reported_by=1)
+    assert search.find(query, now_ns=0) == NoRoute(outcome=HtlcOutcome.NO_ROUTE)
+    assert isinstance(search.find(query, now_ns=10**15), Route)
+
+
+def test_a_payment_to_oneself_over_a_peer_without_others() -> None:
+    """The peer with other channels is too small, the one without is large enough."""
+    graph = build_graph(4, [(0, 1, 200_000), (1, 2, 1_000_000), (0, 3, 1_000_000)])
+    route = finder(graph).find(RouteQuery(sender=0, receiver=0, amount_msat=500_000_000))
+    assert isinstance(route, Route)
+    assert [hop.to_node for hop in route.hops] == [3, 0]
 
 
 def test_a_dearer_neighbour_may_hide_the_cheap_one() -> None:
