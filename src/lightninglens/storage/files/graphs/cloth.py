@@ -151,9 +151,7 @@ def _edges_of(
     ):
         columns.in_range(channels[name], Bounds(0, count - 1), _at(path, name))
     capacity = channels["capacity"]
-    columns.in_range(
-        capacity, Bounds(CAPACITY_SAT.low * MSAT_PER_SAT, int(MAX_MONEY_MSAT)), _at(path, "capacity")
-    )
+    columns.in_range(capacity, Bounds(CAPACITY_SAT.low * MSAT_PER_SAT, int(MAX_MONEY_MSAT)), _at(path, "capacity"))
     first, second = channels["edge1_id"], channels["edge2_id"]
     checks = (
         ("capacity", capacity % MSAT_PER_SAT != 0, "the capacity is not whole satoshis"),
