@@ -21,7 +21,10 @@ from lightninglens.storage.files.tables import FORMAT_KEY, TABLES, Table
 from lightninglens.storage.models import ModelFiles
 
 JSON_FORMATS: Mapping[str, tuple[type[Any], str]] = {
-    "scenario": (Scenario, "Everything a simulated run depends on. `lens sim run --scenario FILE` reads one."),
+    "scenario": (
+        Scenario,
+        "Everything a simulated run depends on, as a run keeps it; people write [scenario files](scenarios.md).",
+    ),
     "run-manifest": (Manifest, "`manifest.json` of a run: scenario, versions, and the hash of every table."),
     "run-timings": (Timings, "`timings.json` of a run: the one file that differs between equal runs."),
     "plan": (Plan, "Changes that were decided and not yet made. Every change names the value it replaces."),

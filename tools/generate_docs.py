@@ -9,6 +9,7 @@ import formats
 import measured
 import promises
 import reference
+import scenarios_page
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -24,6 +25,7 @@ def main() -> int:
             **api_page.pages(ROOT),
             **classic.pages(ROOT),
             **measured.pages(ROOT),
+            **scenarios_page.pages(ROOT),
         }
     except promises.PromiseError as problem:
         print(f"error: {problem}")

@@ -15,13 +15,22 @@ from tests.reference.networks import build_graph, draw_policy, plain_policy
 
 from lightninglens.core.graph import NetworkGraph
 from lightninglens.sim.balances import BalanceModel, draw_openers, initial_balances
-from lightninglens.sim.demand import DemandModel, Intents, UniformDemand, draw_intents, to_requests
+from lightninglens.sim.demand import (
+    Demand,
+    DemandModel,
+    Intents,
+    PopulationDemand,
+    UniformDemand,
+    draw_intents,
+    to_requests,
+)
 from lightninglens.sim.engine import Engine, EngineConfig, Harvest
 
 HOUR_NS = 3_600 * 10**9
 SEED = 11
 DEMAND = DemandModel(payments_per_hour=1_500, hot_receivers=3, drift_hours=0.5)
 RETURNING = replace(DEMAND, return_share=0.7, return_hours=0.4)
+POPULATION = PopulationDemand(payments_per_hour=1_500, circulation_hours=0.3, onchain_hours=0.5, least_swap_sat=1_000)
 ROOT = Path(__file__).parents[2]
 
 
@@ -102,9 +111,13 @@ def test_another_process_gives_the_same_bytes(hash_seed: str, folder: str) -> No
     assert done.stdout.strip() == reference_run()
 
 
-@pytest.mark.parametrize("model", [DEMAND, RETURNING, UniformDemand()], ids=["roles", "returning", "uniform"])
+@pytest.mark.parametrize(
+    "model",
+    [DEMAND, RETURNING, UniformDemand(), POPULATION],
+    ids=["roles", "returning", "uniform", "population"],
+)
 @pytest.mark.parametrize("seed", range(3))
-def test_windows_of_demand_join(model: DemandModel | UniformDemand, seed: int) -> None:
+def test_windows_of_demand_join(model: Demand, seed: int) -> None:
     """Intents of adjoining windows, wherever they are cut, are the intents of the whole."""
     draw, graph, origin_ns = random.Random(seed), make_graph(), 1_767_225_600 * 10**9
     end_ns = origin_ns + 3 * HOUR_NS

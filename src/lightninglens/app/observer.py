@@ -23,7 +23,7 @@ from lightninglens.app.world import World
 from lightninglens.core.channels import ChannelPolicy
 from lightninglens.core.htlc import FailureCode, FailureDetail, HtlcOutcome
 from lightninglens.core.units import NS_PER_MS
-from lightninglens.sim.demand import DESCRIPTIONS
+from lightninglens.sim.demand.purposes import DESCRIPTIONS
 from lightninglens.sim.engine import Engine, FinishedPayments, Harvest, PaymentKind
 
 KEPT_PAYMENTS = 1_000

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from lightninglens.core.graph import NetworkGraph, unique_names
 from lightninglens.core.units import NS_PER_SECOND
 from lightninglens.sim.balances import BalanceModel, draw_openers, initial_balances
-from lightninglens.sim.demand import DemandModel, UniformDemand, draw_intents, named_demand, to_requests
+from lightninglens.sim.demand import Demand, draw_intents, named_demand, to_requests
 from lightninglens.sim.engine import Engine, EngineConfig, PaymentRequests
 from lightninglens.sim.scenario import WORLD_START_S
 from lightninglens.sim.topology.lab import lab_topology, with_capacity
@@ -76,7 +76,7 @@ def _world(
     names: Sequence[str],
     opener_side: NDArray[np.int8],
     balances: BalanceModel,
-    demand: DemandModel | UniformDemand,
+    demand: Demand,
     seed: int,
 ) -> World:
     config = EngineConfig(seed=seed, start_ns=WORLD_START_NS)
@@ -99,8 +99,6 @@ def _world(
     )
 
 
-def _draw(
-    demand: DemandModel | UniformDemand, graph: NetworkGraph, seed: int, start_ns: int, end_ns: int
-) -> PaymentRequests:
+def _draw(demand: Demand, graph: NetworkGraph, seed: int, start_ns: int, end_ns: int) -> PaymentRequests:
     intents = draw_intents(demand, graph, seed=seed, start_ns=start_ns, end_ns=end_ns, origin_ns=WORLD_START_NS)
     return to_requests(intents)

@@ -23,6 +23,7 @@ from lightninglens.lab.report import read_findings
 from lightninglens.lab.run_output import RunOutput
 from lightninglens.sim.checkpoint import from_arrays, to_arrays
 from lightninglens.sim.counterfactual import AddedLiquidity, apply_change
+from lightninglens.sim.demand import Demand
 from lightninglens.sim.engine import FOREVER_NS
 from lightninglens.sim.scenario import Scenario
 from lightninglens.sim.simulation import Simulation
@@ -53,11 +54,16 @@ def run_scenario(
     directory: Path,
     *,
     opener_side: NDArray[np.int8] | None = None,
+    demand: Demand | None = None,
+    node1_local_msat: NDArray[np.int64] | None = None,
     until_ns: int = FOREVER_NS,
     progress: Progress = lambda _done, _total: None,
     stopped: Callable[[], bool] = lambda: False,
 ) -> RunResult:
     """Run a scenario, to its end or to a time, and write the run to `directory`.
+
+    `demand` and `node1_local_msat` are needed where the scenario only names them
+    (see `Simulation`).
 
     `stopped` is asked between steps. A run that ended early holds what has ended
     by then, says that it is not complete, and leaves a checkpoint from which
@@ -67,8 +73,10 @@ def run_scenario(
     money was lost or made.
     """
     with runs.RunWriter(directory) as writer:
-        simulation = Simulation(scenario, graph, opener_side=opener_side)
-        output = RunOutput(writer, graph, simulation.opener_side)
+        simulation = Simulation(
+            scenario, graph, opener_side=opener_side, demand=demand, node1_local_msat=node1_local_msat
+        )
+        output = RunOutput(writer, simulation)
         output.begin()
         made = _Run(simulation=simulation, writer=writer, output=output, directory=directory, changes=())
         return made.finish(until_ns, progress, stopped)
@@ -80,6 +88,7 @@ def resume_run(
     directory: Path,
     *,
     opener_side: NDArray[np.int8] | None = None,
+    demand: Demand | None = None,
     changes: Sequence[AddedLiquidity] = (),
     until_ns: int = FOREVER_NS,
     progress: Progress = lambda _done, _total: None,
@@ -98,7 +107,7 @@ def resume_run(
     if manifest.graph.content_sha256 != graph_fingerprint(graph):
         raise DataError("this run was made on another graph", where=str(source))
     arrays = read_checkpoint(source / CHECKPOINT, version=lightninglens.__version__)
-    simulation = Simulation(manifest.scenario, graph, opener_side=opener_side)
+    simulation = Simulation(manifest.scenario, graph, opener_side=opener_side, demand=demand)
     try:
         simulation.resume(from_arrays(simulation.state(), arrays))
     except ValueError as error:
@@ -106,7 +115,7 @@ def resume_run(
     for change in changes:
         apply_change(simulation.engine, change)
     with runs.RunWriter(directory) as writer:
-        output = RunOutput(writer, graph, simulation.opener_side)
+        output = RunOutput(writer, simulation)
         output.restore(arrays)
         for table in TABLE_NAMES:
             writer.keep(source, manifest, table, int(arrays.get(f"output.parts.{table}", 0)))

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lightninglens.core.graph import NetworkGraph
 from lightninglens.lab.run_tables import (
     Attempts,
     Columns,
@@ -22,7 +21,7 @@ from lightninglens.lab.run_tables import (
     state_columns,
 )
 from lightninglens.sim.engine import FinishedPayments
-from lightninglens.sim.simulation import Snapshot, Step
+from lightninglens.sim.simulation import Simulation, Snapshot, Step
 from lightninglens.storage.files.runs import RunWriter, TableData
 from lightninglens.storage.files.tables import ATTEMPTS, CHANNEL_STATES, HTLC_EVENTS, NODES, PAYMENTS, Table
 
@@ -36,10 +35,12 @@ Arrays = dict[str, NDArray[Any]]
 class RunOutput:
     """Takes the steps of a run and writes what is complete."""
 
-    def __init__(self, writer: RunWriter, graph: NetworkGraph, opener_side: NDArray[np.int8]) -> None:
+    def __init__(self, writer: RunWriter, simulation: Simulation) -> None:
         self._writer = writer
+        graph = simulation.graph
         self._naming = Naming(graph)
-        self._opener_side = opener_side
+        self._opener_side = simulation.opener_side
+        self._descriptions = simulation.demand.descriptions
         self._next_id = 0
         self._payments: list[FinishedPayments] = []
         self._attempts: list[Attempts] = []
@@ -118,7 +119,7 @@ class RunOutput:
         order = np.argsort(payments.payment_id, kind="stable")
         inside = payments.payment_id[order] < end_id
         part = FinishedPayments._make(column[order[inside]] for column in payments)
-        self._add("payments", PAYMENTS, payment_columns(self._naming, part))
+        self._add("payments", PAYMENTS, payment_columns(self._naming, part, self._descriptions))
         # Attempts of payments that have not ended stay: they belong to a part to come.
         ended = np.isin(attempts.rows["payment_id"], part.payment_id)
         self._add("attempts", ATTEMPTS, attempt_columns(self._naming, attempts.taken(np.flatnonzero(ended))))

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from lightninglens.core.graph import NetworkGraph
 from lightninglens.core.htlc import FailureCode, FailureDetail, HtlcEventKind, HtlcEventType, HtlcOutcome
-from lightninglens.sim.demand import DESCRIPTIONS
 from lightninglens.sim.engine import FinishedPayments, PaymentKind
 from lightninglens.sim.simulation import Snapshot
 from lightninglens.storage.files.tables import PAYMENTS, names_of
@@ -61,10 +60,10 @@ def node_columns(graph: NetworkGraph) -> Columns:
     }
 
 
-def payment_columns(naming: Naming, payments: FinishedPayments) -> Columns:
-    """Return the columns of payments."""
-    purposes = pl.Series([*DESCRIPTIONS, "Circular rebalance"], dtype=pl.String)
-    tags = np.where(payments.kind == PaymentKind.REBALANCE, len(DESCRIPTIONS), payments.tag).astype(np.uint32)
+def payment_columns(naming: Naming, payments: FinishedPayments, descriptions: tuple[str, ...]) -> Columns:
+    """Return the columns of payments; a payment's tag indexes `descriptions`."""
+    purposes = pl.Series([*descriptions, "Circular rebalance"], dtype=pl.String)
+    tags = np.where(payments.kind == PaymentKind.REBALANCE, len(descriptions), payments.tag).astype(np.uint32)
     columns: Columns = {
         column.name: getattr(payments, column.name)
         for column in PAYMENTS.columns

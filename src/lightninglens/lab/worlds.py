@@ -18,6 +18,7 @@ from lightninglens.storage.files.graphs.compression import Compression
 DEFAULT_SYNTHETIC_NODES = 1_000
 GENERATORS = "lab, lab-drawn, synthetic, synthetic:NODES"
 
+_LABS = {"lab", "lab-drawn"}
 _SYNTHETIC = re.compile(r"synthetic(?::([0-9]{1,9}))?")
 
 
@@ -93,8 +94,13 @@ def reopen_world(source: GraphSource, *, seed: int, file: str | None = None) -> 
     return world
 
 
+def is_generated(name: str) -> bool:
+    """Tell whether a network's name is a generator's, and not a file's."""
+    return name in _LABS or _SYNTHETIC.fullmatch(name) is not None
+
+
 def _generate(name: str, seed: int) -> World | None:
-    if name in {"lab", "lab-drawn"}:
+    if name in _LABS:
         lab = lab_topology(seed, drawn=name == "lab-drawn")
         opened_by_node2 = lab.graph.node2 == np.array(lab.openers)
         source = GraphSource(kind=GraphKind(name))

@@ -2,12 +2,10 @@
 
 from dataclasses import dataclass, replace
 
-from lightninglens.core.errors import ConfigError
 from lightninglens.core.graph import NetworkGraph
-from lightninglens.sim.demand import DemandModel, Intents, UniformDemand, draw_intents, to_requests
-from lightninglens.sim.demand.draw import CELL_NS
+from lightninglens.sim.demand import Demand, Intents, draw_intents, next_window_ns, payments_in, to_requests
+from lightninglens.sim.demand.intents import CELL_NS
 from lightninglens.sim.engine import PaymentRequests
-from lightninglens.sim.scenario import Scenario
 
 _ENOUGH = 10_000
 """Payments of one window; windows grow until they bring about as many."""
@@ -26,35 +24,29 @@ class Arrivals:
     window_ns: int
 
     @classmethod
-    def of(cls, model: DemandModel | UniformDemand, graph: NetworkGraph, *, count: int, origin_ns: int) -> "Arrivals":
+    def of(cls, demand: Demand, graph: NetworkGraph, *, count: int, origin_ns: int) -> "Arrivals":
         """Return the state before anything is drawn; raises ConfigError when there is nothing to draw."""
-        if isinstance(model, DemandModel) and not model.payments_per_hour > 0:
-            raise ConfigError(f"{model.payments_per_hour} payments per hour never bring one: ask for more than 0")
-        if not graph.usable().any():
-            raise ConfigError("nobody can pay on this graph: no channel is announced and enabled in any direction")
-        return cls(origin_ns=origin_ns, count=count, drawn=0, drawn_until_ns=origin_ns, window_ns=CELL_NS)
+        in_all = payments_in(demand, graph, count)
+        return cls(origin_ns=origin_ns, count=in_all, drawn=0, drawn_until_ns=origin_ns, window_ns=CELL_NS)
 
     @property
     def left(self) -> int:
         """How many payments are not drawn yet."""
         return self.count - self.drawn
 
-    def next(self, scenario: Scenario, graph: NetworkGraph) -> tuple["Arrivals", PaymentRequests]:
-        """Return the payments of the next window and the state after it."""
+    def next(
+        self, demand: Demand, graph: NetworkGraph, *, seed: int, senders_parts: int
+    ) -> tuple["Arrivals", PaymentRequests]:
+        """Return the payments of the next window and the state after it; see `to_requests` for `senders_parts`."""
         end_ns = self.drawn_until_ns + self.window_ns
         intents = draw_intents(
-            scenario.demand,
-            graph,
-            seed=scenario.seed,
-            start_ns=self.drawn_until_ns,
-            end_ns=end_ns,
-            origin_ns=self.origin_ns,
+            demand, graph, seed=seed, start_ns=self.drawn_until_ns, end_ns=end_ns, origin_ns=self.origin_ns
         )
         intents = Intents._make(column[: self.left] for column in intents)
         after = replace(
             self,
             drawn=self.drawn + len(intents.start_ns),
             drawn_until_ns=end_ns,
-            window_ns=2 * self.window_ns if len(intents.start_ns) < _ENOUGH else self.window_ns,
+            window_ns=next_window_ns(self.window_ns, len(intents.start_ns), _ENOUGH),
         )
-        return after, to_requests(intents)
+        return after, to_requests(intents, senders_parts=senders_parts)

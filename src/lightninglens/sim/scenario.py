@@ -5,10 +5,14 @@ from enum import StrEnum
 from typing import ClassVar
 
 from lightninglens.core.checks import require_ranges
+from lightninglens.core.errors import ConfigError
 from lightninglens.core.records import STRICT
-from lightninglens.sim.balances import BalanceModel
-from lightninglens.sim.demand.model import DemandModel, UniformDemand
+from lightninglens.sim.balances import BalanceModel, BalancesFile
+from lightninglens.sim.demand.model import DemandModel, NamedDemand, UniformDemand
+from lightninglens.sim.demand.payment_list import PaymentListFile, PlugIn
+from lightninglens.sim.demand.population import PopulationDemand
 from lightninglens.sim.state import MOST_PARTS
+from lightninglens.sim.timeline import Change
 
 SCENARIO_FORMAT = "lightninglens/scenario/1"
 
@@ -17,6 +21,10 @@ DEFAULT_MOST_PARTS = 16
 
 WORLD_START_S = 1_767_571_200
 """Monday 2026-01-05 00:00 UTC: a fixed start, so that a run does not depend on the day it is made."""
+
+
+ScenarioDemand = DemandModel | UniformDemand | PopulationDemand | PaymentListFile | PlugIn
+"""A demand that a scenario holds, or the name of one that it does not."""
 
 
 class GraphKind(StrEnum):
@@ -50,15 +58,19 @@ class WorldSettings:
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
     commit_feerate_sat_per_kw: int = 2_500
+    """LND's cap for channels with anchors: 10 sat per vbyte."""
     hop_delay_median_ms: float = 250.0
+    """One way over one hop: the commitment dance and the network; log-normal."""
     hop_delay_sigma: float = 0.5
     payment_timeout_s: int = 60
+    """After this no new attempt starts."""
     most_parts: int | None = None
     """How many parts a payment may have in flight at once; null: LND's 16, in the lab 1, where nobody splits."""
     mpp_timeout_s: int = 120
     """How long a receiver holds the parts of an incomplete payment."""
     start_height: int = 800_000
     start_unix_s: int = WORLD_START_S
+    """When the world begins: demand takes it for the start of a Monday."""
 
     def __post_init__(self) -> None:
         """Raise ValueError for numbers that describe no world."""
@@ -89,12 +101,16 @@ class Scenario:
     payments: int
     """How many intents are drawn, from the start of the world on."""
     balances: BalanceModel = BalanceModel.UNIFORM
-    demand: DemandModel | UniformDemand = field(default_factory=DemandModel)
+    balances_file: BalancesFile | None = None
+    """Balances that are known; `balances` has the other channels'."""
+    demand: ScenarioDemand = field(default_factory=DemandModel)
     world: WorldSettings = field(default_factory=WorldSettings)
     observed_nodes: tuple[str, ...] = ()
     """Ids of the nodes whose HTLC events are kept."""
     snapshot_interval_s: int = 0
     """How often all channel states are kept, besides start and end; 0 for never."""
+    changes: tuple[Change, ...] = ()
+    """What changes in the network at set times."""
 
     def __post_init__(self) -> None:
         """Raise ValueError for a run that cannot be."""
@@ -106,3 +122,13 @@ class Scenario:
         if self.world.most_parts is not None:
             return self.world.most_parts
         return 1 if self.graph.kind in (GraphKind.LAB, GraphKind.LAB_DRAWN) else DEFAULT_MOST_PARTS
+
+
+def held_demand(scenario: Scenario) -> NamedDemand:
+    """Return the demand of a scenario that holds it; raises ConfigError where it is only named."""
+    demand = scenario.demand
+    if isinstance(demand, PaymentListFile):
+        raise ConfigError(f"the payments of this scenario are in the file {demand.file!r}: name it")
+    if isinstance(demand, PlugIn):
+        raise ConfigError(f"the demand of this scenario is the plug-in {demand.name!r}: its own program can run it")
+    return demand

@@ -6,15 +6,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lightninglens.core.errors import InvariantError
+from lightninglens.core.errors import ConfigError, InvariantError
 from lightninglens.core.graph import NetworkGraph
 from lightninglens.core.ids import parse_node_id
 from lightninglens.core.units import NS_PER_SECOND
 from lightninglens.sim.agents import Agents, Seat
 from lightninglens.sim.arrivals import Arrivals
 from lightninglens.sim.balances import draw_openers, initial_balances
+from lightninglens.sim.demand import Demand, prepared
 from lightninglens.sim.engine import FOREVER_NS, Engine, EngineConfig, EngineState, Harvest
-from lightninglens.sim.scenario import Scenario
+from lightninglens.sim.scenario import Scenario, held_demand
 
 STEP_EVENTS = 10_000
 
@@ -56,13 +57,22 @@ class Simulation:
         graph: NetworkGraph,
         *,
         opener_side: NDArray[np.int8] | None = None,
+        demand: Demand | None = None,
+        node1_local_msat: NDArray[np.int64] | None = None,
         seats: Sequence[Seat] = (),
     ) -> None:
         """Prepare the run; `opener_side` is known for the lab and drawn otherwise, `seats` are nodes that decide.
 
-        Raises ValueError when an observed node is not in the graph, ConfigError when the demand never brings a payment.
+        `demand` is needed where the scenario only names it (a payment list, a
+        plug-in), `node1_local_msat` where it names a file of balances.
+
+        Raises ValueError when an observed node is not in the graph or a balance
+        is above its channel, ConfigError when the demand is not there or never
+        brings a payment.
         """
         world = scenario.world
+        if scenario.changes:
+            raise ConfigError("this version checks a scenario's `changes` and cannot make them yet: leave them out")
         self.scenario = scenario
         self.graph = graph
         self.start_ns = world.start_unix_s * NS_PER_SECOND
@@ -75,6 +85,7 @@ class Simulation:
                 model=scenario.balances,
                 seed=scenario.seed,
                 commit_feerate_sat_per_kw=world.commit_feerate_sat_per_kw,
+                node1_local_msat=node1_local_msat,
             ),
             opener_side=self.opener_side,
             config=EngineConfig(
@@ -89,7 +100,10 @@ class Simulation:
             ),
         )
         self.engine.observe([self._row_of(node) for node in scenario.observed_nodes])
-        self._arrivals = Arrivals.of(scenario.demand, graph, count=scenario.payments, origin_ns=self.start_ns)
+        self.demand = prepared(
+            held_demand(scenario) if demand is None else demand, graph, seed=scenario.seed, origin_ns=self.start_ns
+        )
+        self._arrivals = Arrivals.of(self.demand, graph, count=scenario.payments, origin_ns=self.start_ns)
         self._next_snapshot_ns = self.start_ns
         self._seats = tuple(seats)
         self._agents = Agents(self.engine, seats)
@@ -103,7 +117,7 @@ class Simulation:
     @property
     def payments_total(self) -> int:
         """How many payments the run will make."""
-        return self.scenario.payments
+        return self._arrivals.count
 
     def state(self) -> SimulationState:
         """Return a copy of where the run stands, agents' own memories aside."""
@@ -166,10 +180,9 @@ class Simulation:
         """Submit the payments that come next, if any are due; return until when all are known."""
         while self._arrivals.left and self._arrivals.drawn_until_ns <= self.engine.now_ns + 1:
             first_id = self._arrivals.drawn
-            self._arrivals, requests = self._arrivals.next(self.scenario, self.graph)
-            if not len(requests.most_parts):
-                most_parts = np.full(len(requests.start_ns), self.scenario.most_parts, np.int32)
-                requests = requests._replace(most_parts=most_parts)
+            self._arrivals, requests = self._arrivals.next(
+                self.demand, self.graph, seed=self.scenario.seed, senders_parts=self.scenario.most_parts
+            )
             self.engine.submit(requests, first_id=first_id)
         return self._arrivals.drawn_until_ns - 1 if self._arrivals.left else FOREVER_NS
 

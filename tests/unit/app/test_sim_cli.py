@@ -34,6 +34,7 @@ def test_the_json_summary_has_what_scripts_need(run: Path) -> None:
     assert summary["payments"] == 60
     assert summary["conservation_drift_msat"] == 0
     assert 0 <= summary["success_rate"] <= 1
+    assert 0 < summary["netted_share"] < 1
     for key in (
         "succeeded",
         "attempts_mean",
@@ -69,10 +70,19 @@ def test_report_and_export_work_on_a_run(run: Path, tmp_path: Path) -> None:
         (["run", "--out", "x", "--seed", "-1"], 2, "--seed"),
         (["run", "--out", "x", "--graph", "nowhere.json"], 2, "nowhere.json"),
         (["run", "--out", "x", "--graph", "synthetic:many"], 2, "synthetic:many"),
-        (["run", "--out", "x", "--graph", "lab", "--observe", "lnd-alice"], 2, "lnd-alice"),
+        (["run", "--out", "x", "--graph", "lab", "--observe", "lnd-alicia"], 2, "is 'lnd-alice' meant"),
         (["run", "--out", "x", "--graph", "lab", "--observe", "02" + "00" * 32], 2, "not a node of this graph"),
         (["run", "--out", "x", "--scenario", "missing.json"], 1, "missing.json"),
         (["run", "--out", "file.txt", "--graph", "lab"], 1, "file.txt"),
+        (["run", "lab-dya", "--out", "x"], 2, "is 'lab-day' meant"),
+        (["run", "mainnet-coffee", "--out", "x"], 2, "--graph"),
+        (["run", "scenario.json", "--out", "x"], 2, "--scenario"),
+        (["run", "missing.toml", "--out", "x"], 2, "missing.toml"),
+        (["run", "lab-day", "--out", "x", "--demand", "uniform", "--payment-list", "file.txt"], 2, "--demand"),
+        (["run", "lab-day", "--out", "x", "--scenario", "manifest.json"], 2, "SCENARIO"),
+        (["run", "--out", "x", "--graph", "lab", "--payment-list", "file.txt"], 1, "file.txt line 1"),
+        (["run", "--out", "x", "--graph", "lab", "--balances-file", "none.csv"], 1, "none.csv"),
+        (["scenarios", "lab"], 2, "lab-day"),
         (["report", "nowhere"], 1, "nowhere"),
         (["export", "nowhere", "--out", "x.csv"], 1, "nowhere"),
     ],
@@ -92,6 +102,32 @@ def test_a_scenario_and_options_that_contradict_it_are_refused(run: Path, tmp_pa
     done = lens("sim", "run", "--scenario", str(run / "manifest.json"), "--seed", "1", "--out", "x", cwd=tmp_path)
     assert done.returncode == 2
     assert "--seed" in done.stderr
+
+
+def test_options_take_the_place_of_a_files_keys_and_say_so(tmp_path: Path) -> None:
+    shown = lens("sim", "scenarios", "payment-list", cwd=tmp_path)
+    (tmp_path / "mine.toml").write_text(shown.stdout)
+    (tmp_path / "payment-list.csv").write_text("time_s,sender,receiver,amount_sat,purpose\n0,lnd-bob,lnd-eve,7,Gum\n")
+    done = lens("sim", "run", "mine.toml", "--seed", "3", "--out", "run", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "seed 3 in place of the file's 1" in done.stderr
+    summary = json.loads(done.stdout)
+    assert (summary["payments"], summary["seed"]) == (1, 3)
+    manifest = str(tmp_path / "run/manifest.json")
+    again = lens("sim", "run", "--scenario", manifest, "--out", "again", cwd=tmp_path)
+    assert again.returncode == 2
+    assert "--payment-list" in again.stderr
+    named = ("--payment-list", "payment-list.csv")
+    again = lens("sim", "run", "--scenario", manifest, *named, "--out", "again", cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert (tmp_path / "again/payments.parquet").read_bytes() == (tmp_path / "run/payments.parquet").read_bytes()
+
+
+def test_the_ready_scenarios_are_listed(tmp_path: Path) -> None:
+    found = json.loads(lens("sim", "scenarios", "--json", cwd=tmp_path).stdout)
+    names = [entry["name"] for entry in found]
+    assert len(names) == len(set(names)) == 5
+    assert "drain-to-exchange" in lens("sim", "scenarios", cwd=tmp_path).stdout
 
 
 def test_ctrl_c_keeps_what_was_computed(tmp_path: Path) -> None:

@@ -19,8 +19,8 @@ from lightninglens.lab.batch import resume_run
 from lightninglens.lab.report import read_findings, write_report
 from lightninglens.lab.worlds import open_world
 from lightninglens.sim.counterfactual import AddedLiquidity
-from lightninglens.sim.demand import DESCRIPTIONS
 from lightninglens.sim.demand.model import LAB_DEMAND
+from lightninglens.sim.demand.purposes import DESCRIPTIONS
 from lightninglens.sim.scenario import Scenario
 from lightninglens.storage.files import runs
 from lightninglens.storage.files.checkpoints import CHECKPOINT, read_checkpoint, write_checkpoint

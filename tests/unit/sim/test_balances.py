@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tests.reference.networks import build_graph
 
 from lightninglens.core.graph import NetworkGraph
 from lightninglens.sim.balances import BalanceModel, draw_openers, initial_balances
@@ -49,6 +50,22 @@ def test_bimodal_liquidity_is_mostly_on_one_side() -> None:
     share = _shares(BalanceModel.BIMODAL)
     assert np.mean(np.minimum(share, 1 - share) < 0.2) > 0.7
     assert 0.45 < np.mean(share) < 0.55
+
+
+def test_lnds_bimodal_liquidity_has_lnds_density() -> None:
+    """Against the distribution function that LND's primitive gives, per size of channel."""
+    scale_sat = 300_000
+    for capacity_sat in (50_000, 1_000_000, 20_000_000):
+        graph = build_graph(8_001, [(node, node + 1, capacity_sat) for node in range(8_000)])
+        gross = initial_balances(
+            graph, np.zeros(8_000, np.int8), model=BalanceModel.BIMODAL_LND, seed=2, commit_feerate_sat_per_kw=0
+        )
+        shared_sat = capacity_sat - 660
+        local_sat = np.sort(gross[0::2] / 1_000 - 660)
+        grown = -np.exp(-local_sat / scale_sat) + np.exp((local_sat - shared_sat) / scale_sat)
+        primitive = grown / (2 - 2 * np.exp(-shared_sat / scale_sat)) + 0.5
+        distance = np.abs(primitive - (np.arange(8_000) + 0.5) / 8_000).max()
+        assert distance < 1.63 / np.sqrt(8_000), capacity_sat  # Kolmogorov-Smirnov, 1 %
 
 
 def test_uniform_liquidity_is_uniform() -> None:

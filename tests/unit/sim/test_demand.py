@@ -1,5 +1,6 @@
 """Demand has the statistics that its parameters promise."""
 
+import hashlib
 import math
 from dataclasses import replace
 
@@ -10,16 +11,18 @@ from tests.reference.networks import build_graph
 from lightninglens.core.errors import ConfigError
 from lightninglens.core.graph import NetworkGraph
 from lightninglens.sim.demand import (
-    DESCRIPTIONS,
     DemandModel,
     DemandName,
+    Intents,
     UniformDemand,
     draw_intents,
     first_intents,
     named_demand,
     to_requests,
 )
-from lightninglens.sim.demand.model import LAB_DEMAND, LAB_SETTLEMENTS, PURPOSES
+from lightninglens.sim.demand.model import LAB_DEMAND, LAB_SETTLEMENTS
+from lightninglens.sim.demand.purposes import DESCRIPTIONS, PURPOSES
+from lightninglens.sim.topology import lab_topology
 
 HOUR_NS = 3_600 * 10**9
 DAY_NS = 24 * HOUR_NS
@@ -170,10 +173,10 @@ def test_money_comes_back_from_receiver_to_sender_after_a_while(graph: NetworkGr
     before = dict.fromkeys(zip(*(column.tolist() for column in there), strict=True))
     assert set(before) <= set(rows)
     later: dict[tuple[int, ...], list[int]] = {}
-    for time_ns, sender, receiver, amount_msat, tag in rows:
+    for time_ns, sender, receiver, amount_msat, tag, *_ in rows:
         later.setdefault((sender, receiver, amount_msat, tag), []).append(time_ns)
     delays = []
-    for time_ns, sender, receiver, amount_msat, tag in before:
+    for time_ns, sender, receiver, amount_msat, tag, *_ in before:
         back = [moment for moment in later.get((receiver, sender, amount_msat, tag), ()) if moment > time_ns]
         if back:
             delays.append((min(back) - time_ns) / HOUR_NS)
@@ -218,5 +221,68 @@ def test_a_graph_without_usable_channels_has_no_demand() -> None:
 
 def test_demand_without_payments_is_refused(graph: NetworkGraph) -> None:
     """Waiting for the first of none would never end."""
-    with pytest.raises(ConfigError, match="payments per hour"):
+    with pytest.raises(ConfigError, match="no payments"):
         first_intents(DemandModel(payments_per_hour=0.0), graph, seed=1, count=1)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [(DemandName.ROLES, "4cf8c21e137d3360"), (DemandName.SETTLEMENTS, "ca4fcdb489639c56")],
+)
+def test_the_labs_demand_is_the_one_that_results_were_measured_with(name: DemandName, expected: str) -> None:
+    """Its first five thousand intents, and the fee limits, byte for byte."""
+    lab = lab_topology(1).graph
+    intents = first_intents(named_demand(name, lab=True), lab, seed=1, count=5_000, origin_ns=1_767_571_200 * 10**9)
+    digest = hashlib.sha256()
+    for column in (*intents[:5], to_requests(intents).fee_limit_msat):
+        digest.update(column.tobytes())
+    assert digest.hexdigest()[:16] == expected
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"start_ns": [5, 4]}, "goes back in time, in row 1"),
+        ({"start_ns": [5, 100]}, "leaves the time"),
+        ({"receiver": [1, 60]}, "not a row of the graph"),
+        ({"sender": [-1, 0]}, "not a row of the graph"),
+        ({"sender": [1, 0]}, "pay itself"),
+        ({"amount_msat": [5, 0]}, "below 1 msat"),
+        ({"tag": [0, 1]}, "tag without a description"),
+        ({"fee_limit_msat": [-2, 0]}, "negative fee limit"),
+        ({"most_parts": [0, -1]}, "negative number of parts"),
+        ({"tag": [0]}, "different lengths"),
+    ],
+)
+def test_a_plug_in_that_answers_nonsense_is_told_so(
+    graph: NetworkGraph, wrong: dict[str, list[int]], words: str
+) -> None:
+    """Before the engine sees it."""
+
+    class PlugIn:
+        descriptions = ("anything",)
+        payments_in_all = None
+
+        def intents(self, graph: NetworkGraph, *, seed: int, start_ns: int, end_ns: int, origin_ns: int) -> Intents:
+            one, none = np.ones(2, np.int64), np.zeros(2, np.int64)
+            made = Intents.of(one, none, one, one, none)
+            columns = made._asdict() | {name: np.array(column) for name, column in wrong.items()}
+            return Intents(**columns)
+
+    with pytest.raises(ConfigError, match=f"the demand PlugIn .*{words}"):
+        draw_intents(PlugIn(), graph, seed=1, start_ns=0, end_ns=100)
+
+
+def test_a_demand_that_falls_silent_is_not_waited_for(graph: NetworkGraph) -> None:
+    """Ten years without a payment are enough."""
+
+    class Silent:
+        descriptions = ("anything",)
+        payments_in_all = None
+
+        def intents(self, graph: NetworkGraph, *, seed: int, start_ns: int, end_ns: int, origin_ns: int) -> Intents:
+            nothing = np.zeros(0, np.int64)
+            return Intents.of(nothing, nothing, nothing, nothing, nothing)
+
+    with pytest.raises(ConfigError, match="no payment in ten years"):
+        first_intents(Silent(), graph, seed=1, count=1)

@@ -13,14 +13,13 @@ from lightninglens.core.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from lightninglens.lab.batch import RunResult
-    from lightninglens.sim.scenario import Scenario
+    from lightninglens.lab.scenarios import OpenedScenario
+    from lightninglens.storage.files.scenarios import ScenarioFile
 
 app = new_app(
     help="Simulate payments on any graph, and report.",
     epilog="Example: lens sim run --graph graph.json.gz --payments 20000 --seed 7 --out run",
 )
-
-DEFAULT_PAYMENTS = 10_000
 
 
 class Demand(StrEnum):
@@ -29,6 +28,8 @@ class Demand(StrEnum):
     ROLES = "roles"
     SETTLEMENTS = "settlements"
     UNIFORM = "uniform"
+    MICRO_2023 = "micro-2023"
+    EXCHANGE_2025 = "exchange-2025"
 
 
 class Balances(StrEnum):
@@ -36,17 +37,28 @@ class Balances(StrEnum):
 
     UNIFORM = "uniform"
     BIMODAL = "bimodal"
+    BIMODAL_LND = "bimodal-lnd"
     BALANCED = "balanced"
     OPENER = "opener"
 
+
+DEFAULT_GRAPH = "synthetic"
 
 AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON on standard output.")]
 RunDirectory = Annotated[Path, typer.Argument(metavar="RUN", help="Directory of a run.")]
 
 
-@app.command(epilog="Example: lens sim run --graph graph.json.gz --payments 20000 --seed 7 --out run --json")
+@app.command(epilog="Example: lens sim run lab-day --seed 7 --out run --json")
 def run(
     ctx: typer.Context,
+    scenario_file: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[SCENARIO]",
+            help="Scenario file (.toml), or the name of a ready one (`lens sim scenarios`)."
+            " Options beside it take the place of its keys.",
+        ),
+    ] = None,
     *,
     out: Annotated[Path, typer.Option(help="Directory to write the run to; an earlier run there is replaced.")],
     graph: Annotated[
@@ -56,7 +68,8 @@ def run(
     scenario: Annotated[
         Path | None,
         typer.Option(
-            help="Scenario file, or manifest.json of a run to repeat; takes the place of the options that describe one."
+            help="Scenario as JSON, or manifest.json of a run to repeat; takes the place of the options that describe"
+            " one. Files that it names are given with --graph, --payment-list and --balances-file."
         ),
     ] = None,
     payments: Annotated[int | None, typer.Option(min=1, max=10_000_000, help="How many payments.")] = None,
@@ -65,15 +78,22 @@ def run(
         Demand | None,
         typer.Option(
             help="roles: hot receivers, drift, time of day; settlements: money that comes back;"
-            " uniform: small random payments."
+            " uniform: small random payments; micro-2023, exchange-2025: wallets, merchants, exchanges, with the rate"
+            " and the mean amount of those years."
         ),
     ] = None,
+    payment_list: Annotated[
+        Path | None, typer.Option(help="CSV of payments, in place of drawn ones: docs/reference/scenarios.md.")
+    ] = None,
     balances: Annotated[Balances | None, typer.Option(help="How liquidity starts.")] = None,
+    balances_file: Annotated[
+        Path | None, typer.Option(help="CSV of known balances; --balances has the other channels'.")
+    ] = None,
     snapshot_every: Annotated[
         int | None, typer.Option(min=0, help="Seconds between channel snapshots; 0: none.")
     ] = None,
     observe: Annotated[
-        list[str] | None, typer.Option(help="Node id whose HTLC events are kept; may be repeated.")
+        list[str] | None, typer.Option(help="Id or alias of a node whose HTLC events are kept; may be repeated.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -84,7 +104,6 @@ def run(
     invocation(ctx).start()
     from lightninglens.lab.batch import run_scenario
     from lightninglens.lab.report import write_report
-    from lightninglens.lab.worlds import open_world, reopen_world
     from lightninglens.storage.files.runs import check_target
 
     given: dict[str, Any] = {
@@ -97,12 +116,11 @@ def run(
     }
     check_target(out)
     if scenario is not None:
-        _refuse_with_scenario(given)
-        made = _read_scenario(scenario)
-        world = reopen_world(made.graph, seed=made.seed, file=graph)
+        _refuse_with_scenario(given | {"SCENARIO": scenario_file})
+        opened = _reopened(scenario, graph, payment_list, balances_file)
     else:
-        world = open_world(graph or "synthetic", seed=seed or 0)
-        made = _scenario(world.source, graph or "synthetic", given)
+        opened = _opened(scenario_file, graph, payment_list, balances_file, given)
+    made = opened.scenario
     with interruptible(
         "payments",
         made.payments,
@@ -112,7 +130,14 @@ def run(
     ) as (advance, stopped):
         try:
             result = run_scenario(
-                made, world.graph, out, opener_side=world.opener_side, progress=advance, stopped=stopped
+                made,
+                opened.world.graph,
+                out,
+                opener_side=opened.world.opener_side,
+                demand=opened.demand,
+                node1_local_msat=opened.node1_local_msat,
+                progress=advance,
+                stopped=stopped,
             )
         except ValueError as error:
             raise ConfigError(str(error)) from None
@@ -126,33 +151,101 @@ def _refuse_with_scenario(given: dict[str, object]) -> None:
         raise ConfigError(f"--scenario says everything, so {', '.join(both)} cannot stand beside it")
 
 
-def _read_scenario(path: Path) -> "Scenario":
+def _reopened(path: Path, graph: str | None, payment_list: Path | None, balances_file: Path | None) -> "OpenedScenario":
+    from lightninglens.lab.scenarios import reopen_scenario
     from lightninglens.sim.scenario import Scenario
     from lightninglens.storage.files.codec import read_record
     from lightninglens.storage.files.runs import MANIFEST, Manifest
 
-    return read_record(Manifest, path).scenario if path.name == MANIFEST else read_record(Scenario, path)
+    made = read_record(Manifest, path).scenario if path.name == MANIFEST else read_record(Scenario, path)
+    return reopen_scenario(made, graph=graph, payment_list=payment_list, balances=balances_file)
 
 
-def _scenario(source: Any, name: str, given: dict[str, Any]) -> "Scenario":
+def _opened(
+    name: str | None,
+    graph: str | None,
+    payment_list: Path | None,
+    balances_file: Path | None,
+    given: dict[str, Any],
+) -> "OpenedScenario":
+    """Open a scenario file, or one made of the options alone, with what the options say in place of its keys."""
+    from lightninglens.lab.scenarios import open_scenario_file, overridden
     from lightninglens.sim.balances import BalanceModel
-    from lightninglens.sim.demand import named_demand
-    from lightninglens.sim.scenario import Scenario
+    from lightninglens.sim.demand import DemandName, PaymentListFile
+    from lightninglens.storage.files.scenarios import scenario_of_options
 
-    return Scenario(
-        name=Path(name).name,
-        seed=given["--seed"] or 0,
-        graph=source,
-        payments=given["--payments"] or DEFAULT_PAYMENTS,
-        balances=BalanceModel(given["--balances"] or Balances.UNIFORM),
-        demand=named_demand(given["--demand"] or Demand.ROLES, lab=name.startswith("lab")),
-        observed_nodes=tuple(given["--observe"] or ()),
-        snapshot_interval_s=given["--snapshot-every"] or 0,
+    if name is None:
+        graph = graph or DEFAULT_GRAPH
+        written = scenario_of_options(Path(graph).name)
+    else:
+        written = _scenario_file(name)
+    if payment_list is not None and given["--demand"] is not None:
+        raise ConfigError("--payment-list says who pays whom, so --demand cannot stand beside it")
+    demand: Any = given["--demand"] and DemandName(given["--demand"])
+    if payment_list is not None:
+        demand = PaymentListFile(file=str(payment_list.absolute()), sha256="")
+    changed = overridden(
+        written,
+        graph=graph,
+        seed=given["--seed"],
+        payments=given["--payments"],
+        demand=demand,
+        balances=given["--balances"] and BalanceModel(given["--balances"]),
+        balances_file=balances_file and str(balances_file.absolute()),
+        balances_sha256=balances_file and "",
+        observed_nodes=given["--observe"] and tuple(given["--observe"]),
+        snapshot_interval_s=given["--snapshot-every"],
     )
+    if name is not None:
+        for key in ("graph", "seed", "payments", "balances", "balances_file", "snapshot_interval_s"):
+            before, after = getattr(written, key), getattr(changed, key)
+            if before != after:
+                typer.echo(f"{key} {after} in place of the file's {before or 'none'}", err=True)
+    return open_scenario_file(changed)
+
+
+def _scenario_file(name: str) -> "ScenarioFile":
+    from lightninglens.lab.scenarios import ready_file
+    from lightninglens.storage.files.scenarios import read_scenario_file
+
+    path = Path(name)
+    if path.suffix == ".json":
+        raise ConfigError(f"{name}: a scenario as JSON is given with --scenario")
+    return read_scenario_file(path if path.suffix == ".toml" else ready_file(name))
+
+
+@app.command(epilog="Example: lens sim scenarios lab-day > my.toml")
+def scenarios(
+    ctx: typer.Context,
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Print this one's file.")] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """List the scenarios that come with LightningLens, or print one, to begin from."""
+    invocation(ctx).start()
+    from lightninglens.lab.scenarios import ready_file, ready_names
+    from lightninglens.storage.files.scenarios import read_scenario_file
+
+    if name is not None:
+        typer.echo(ready_file(name).read_text(), nl=False)
+        return
+    found = {each: read_scenario_file(ready_file(each)) for each in ready_names()}
+    if as_json:
+        facts = [
+            {"name": each, "title": file.name, "about": file.about, "graph": file.graph, "payments": file.payments}
+            for each, file in found.items()
+        ]
+        typer.echo(json.dumps(facts, indent=2))
+        return
+    for each, file in found.items():
+        typer.echo(f"{each}\n    {file.about} Graph: {file.graph or 'yours, with --graph'}.")
 
 
 def _answer(result: "RunResult", out: Path, report: Path, *, as_json: bool) -> None:
+    from lightninglens.lab.circulation import netted_share_of_run
+
     summary, timings = result.summary, result.timings
+    netted = netted_share_of_run(out)
     if as_json:
         from dataclasses import asdict
 
@@ -161,6 +254,7 @@ def _answer(result: "RunResult", out: Path, report: Path, *, as_json: bool) -> N
             "conservation_drift_msat": result.conservation_drift_msat,
             "events": result.events,
             "seed": result.manifest.scenario.seed,
+            "netted_share": netted,
             "depletion": [asdict(level) for level in result.depletion],
             "wall_s": timings.wall_s,
             "cpu_s": timings.cpu_s,
@@ -177,6 +271,8 @@ def _answer(result: "RunResult", out: Path, report: Path, *, as_json: bool) -> N
         f"conservation drift {result.conservation_drift_msat} msat; {timings.cpu_s:.1f} CPU s, "
         f"{timings.wall_s:.1f} s, {timings.peak_rss_mb:.0f} MB"
     )
+    if netted is not None:
+        typer.echo(f"{100 * netted:.1f} % of the demand nets out at the nodes; no more can circulate")
     if not result.manifest.complete:
         typer.echo("the run was interrupted and is not complete")
     typer.echo(f"report: {report}")

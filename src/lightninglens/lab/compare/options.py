@@ -8,7 +8,7 @@ from lightninglens.control.guard import AUTOMATIC_RULES, GuardRules
 from lightninglens.core.checks import require_ranges
 from lightninglens.core.records import STRICT
 from lightninglens.core.units import NS_PER_HOUR, NS_PER_SECOND
-from lightninglens.sim.demand import DemandModel, DemandName, UniformDemand, named_demand
+from lightninglens.sim.demand import DemandName, NamedDemand, named_demand
 
 FIRST_SEED = 1
 MOST_SEEDS = 10_000
@@ -21,7 +21,7 @@ class ComparedDemand(StrEnum):
     SETTLEMENTS = "settlements"
     UNIFORM = "uniform"
 
-    def model(self) -> DemandModel | UniformDemand:
+    def model(self) -> NamedDemand:
         """Return the lab's demand of this name; `everyday` is what `lens up` calls `roles`."""
         return named_demand(DemandName.ROLES if self is ComparedDemand.EVERYDAY else self.value, lab=True)
 

@@ -19,7 +19,7 @@ from lightninglens.lab.worlds import open_world
 from lightninglens.learn.dataset import Dataset, DatasetOptions, build_dataset, concatenate, targets_by_name
 from lightninglens.learn.training import TrainedModel, train
 from lightninglens.sim.balances import BalanceModel
-from lightninglens.sim.demand.model import LAB_DEMAND, DemandModel, UniformDemand
+from lightninglens.sim.demand.model import LAB_DEMAND, DemandModel, NamedDemand, UniformDemand
 from lightninglens.sim.scenario import Scenario
 from lightninglens.sim.simulation import Simulation
 from lightninglens.sim.topology.lab import with_capacity
@@ -48,7 +48,7 @@ class SimulatedLab:
     balanced: bool = False
     """New channels begin with half on each side, else with everything at the opener's."""
     capacity_sat: int = 1_000_000
-    demand: DemandModel | UniformDemand = LAB_DEMAND
+    demand: NamedDemand = LAB_DEMAND
     demand_name: str = "everyday"
 
     def describe(self, hours: float, seeds: Sequence[int]) -> str:
@@ -145,11 +145,12 @@ def lineage(command: str, parent: str = "") -> dict[str, str]:
     return {**made, "command": command, **({"parent": parent} if parent else {})}
 
 
-def _payments_per_hour(demand: DemandModel | UniformDemand) -> float:
-    if isinstance(demand, DemandModel):
-        return demand.payments_per_hour * (1 + demand.return_share)
-    mean_interval_s = (demand.least_interval_s + demand.most_interval_s) / 2
-    return NS_PER_HOUR / NS_PER_SECOND / mean_interval_s
+def _payments_per_hour(demand: NamedDemand) -> float:
+    if isinstance(demand, UniformDemand):
+        mean_interval_s = (demand.least_interval_s + demand.most_interval_s) / 2
+        return NS_PER_HOUR / NS_PER_SECOND / mean_interval_s
+    returned = demand.return_share if isinstance(demand, DemandModel) else 0.0
+    return demand.payments_per_hour * (1 + returned)
 
 
 def _ranges(seeds: Sequence[int]) -> str:

@@ -5,41 +5,14 @@ from enum import StrEnum
 from typing import ClassVar, Literal
 
 from lightninglens.core.checks import require_ranges
+from lightninglens.core.graph import NetworkGraph
 from lightninglens.core.records import STRICT
 from lightninglens.core.units import MAX_MONEY_SAT
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Purpose:
-    """What people pay for: a description, how common it is, and how large its amounts are (log-normal)."""
-
-    description: str
-    weight: float
-    median_sat: float
-    sigma: float
-
-
-PURPOSES = (
-    Purpose(description="Coffee purchase", weight=14, median_sat=5_000, sigma=0.5),
-    Purpose(description="Lunch payment", weight=10, median_sat=18_000, sigma=0.5),
-    Purpose(description="Digital content", weight=8, median_sat=8_000, sigma=0.9),
-    Purpose(description="Subscription renewal", weight=7, median_sat=15_000, sigma=0.6),
-    Purpose(description="Donation", weight=6, median_sat=10_000, sigma=1.3),
-    Purpose(description="Service fee", weight=6, median_sat=30_000, sigma=1.0),
-    Purpose(description="Microtask payment", weight=9, median_sat=1_500, sigma=0.9),
-    Purpose(description="Content creator tip", weight=10, median_sat=1_000, sigma=1.0),
-    Purpose(description="App purchase", weight=6, median_sat=9_000, sigma=0.8),
-    Purpose(description="Game credits", weight=6, median_sat=12_000, sigma=1.0),
-    Purpose(description="Podcast support", weight=5, median_sat=2_000, sigma=1.0),
-    Purpose(description="Newsletter subscription", weight=4, median_sat=10_000, sigma=0.5),
-    Purpose(description="Digital art purchase", weight=3, median_sat=120_000, sigma=1.0),
-    Purpose(description="Online course access", weight=4, median_sat=90_000, sigma=0.8),
-    Purpose(description="E-book purchase", weight=5, median_sat=14_000, sigma=0.5),
-)
-"""The fifteen purposes that the source documents name. Weights and amounts are assumptions: no public
-data set says what payments are for; the resulting mixture has its median near 8,000 sat and a tail to 10**6."""
-
-DESCRIPTIONS = tuple(purpose.description for purpose in PURPOSES)
+from lightninglens.sim.demand.amounts import AmountMixture
+from lightninglens.sim.demand.draw import draw_hot, draw_uniform
+from lightninglens.sim.demand.intents import Intents
+from lightninglens.sim.demand.population import PopulationDemand
+from lightninglens.sim.demand.purposes import DESCRIPTIONS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +77,20 @@ class DemandModel:
             return_hours=(0.001, 24),
         )
 
+    @property
+    def descriptions(self) -> tuple[str, ...]:
+        """The purposes that the source documents name."""
+        return DESCRIPTIONS
+
+    @property
+    def payments_in_all(self) -> int | None:
+        """Without end, unless there are none."""
+        return None if self.payments_per_hour else 0
+
+    def intents(self, graph: NetworkGraph, *, seed: int, start_ns: int, end_ns: int, origin_ns: int) -> Intents:
+        """Return the intents of a window; see `Demand`."""
+        return draw_hot(self, graph, seed=seed, start_ns=start_ns, end_ns=end_ns, origin_ns=origin_ns)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UniformDemand:
@@ -139,6 +126,19 @@ class UniformDemand:
         if self.direct_weight + self.multi_hop_weight + self.circular_weight == 0:
             raise ValueError("one of direct_weight, multi_hop_weight and circular_weight must be above 0")
 
+    @property
+    def descriptions(self) -> tuple[str, ...]:
+        """The purposes that the source documents name."""
+        return DESCRIPTIONS
+
+    @property
+    def payments_in_all(self) -> None:
+        """Without end."""
+
+    def intents(self, graph: NetworkGraph, *, seed: int, start_ns: int, end_ns: int, origin_ns: int) -> Intents:
+        """Return the intents of a window; see `Demand`."""
+        return draw_uniform(self, graph, seed=seed, start_ns=start_ns, end_ns=end_ns, origin_ns=origin_ns)
+
 
 LAB_DEMAND = DemandModel(
     payments_per_hour=240.0,
@@ -161,15 +161,38 @@ LAB_SETTLEMENTS = replace(
 an hour on average. Channels drain for a while and not for good, which is where a circular rebalance can help."""
 
 
+MICRO_2023 = PopulationDemand(payments_per_hour=8_870.0, amounts=AmountMixture(mean_sat=44_700.0))
+"""August 2023 as River counted it: 6.6 million payments of 44,700 sat on average, most of them small."""
+
+EXCHANGE_2025 = PopulationDemand(payments_per_hour=7_250.0, amounts=AmountMixture(mean_sat=248_000.0))
+"""November 2025 as River extrapolated it: 5.22 million payments of 223 dollars (248,000 sat at 90,000 dollars), most
+of the volume exchange flows. The two differ in what was measured, rate and mean, and in nothing else."""
+
+_LAB_POPULATION = PopulationDemand(
+    payments_per_hour=LAB_DEMAND.payments_per_hour,
+    amounts=AmountMixture(mean_sat=44_700.0, most_sat=600_000),
+    circulation_hours=0.25,
+    onchain_hours=1.0,
+    onchain_delay_hours=0.5,
+    swap_providers=1,
+)
+
+
 class DemandName(StrEnum):
     """Demand by name, as settings and commands know it."""
 
     ROLES = "roles"
     SETTLEMENTS = "settlements"
     UNIFORM = "uniform"
+    MICRO_2023 = "micro-2023"
+    EXCHANGE_2025 = "exchange-2025"
 
 
-def named_demand(name: DemandName | str, *, lab: bool) -> DemandModel | UniformDemand:
+NamedDemand = DemandModel | UniformDemand | PopulationDemand
+"""The models that have names."""
+
+
+def named_demand(name: DemandName | str, *, lab: bool) -> NamedDemand:
     """Return the demand of this name, for the five-node lab or for any other graph."""
     match DemandName(name):
         case DemandName.UNIFORM:
@@ -178,3 +201,8 @@ def named_demand(name: DemandName | str, *, lab: bool) -> DemandModel | UniformD
             return LAB_SETTLEMENTS if lab else DemandModel(return_share=1.0)
         case DemandName.ROLES:
             return LAB_DEMAND if lab else DemandModel()
+        case DemandName.MICRO_2023:
+            return _LAB_POPULATION if lab else MICRO_2023
+        case DemandName.EXCHANGE_2025:
+            amounts = AmountMixture(mean_sat=100_000.0, most_sat=600_000)
+            return replace(_LAB_POPULATION, amounts=amounts) if lab else EXCHANGE_2025
