@@ -98,7 +98,7 @@ def replenish(experiment: Experiment) -> Coins:
     incidence = _incidence(experiment.first, experiment.second, count)
     # Node's wealth less the half of its channels, of which side 0 counts up and side 1 down.
     wanted = incidence @ (experiment.coins.reshape(-1, 2)[:, 0] - capacity / 2)
-    price = np.zeros(_NODES)
+    price, shift = np.zeros(_NODES), np.zeros(count)
     for _ in range(200):
         moved = incidence.T @ price
         shift = np.clip(moved, -capacity / 2, capacity / 2)

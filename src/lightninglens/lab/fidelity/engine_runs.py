@@ -40,6 +40,7 @@ def as_spendable(graph: NetworkGraph, spendable_msat: NDArray[np.int64]) -> Liqu
     channel here is larger by both reserves and the anchors, and announces its
     former capacity as the greatest HTLC.
     """
+    reserve_sat = np.zeros_like(graph.capacity_sat)
     grown_sat = graph.capacity_sat.copy()
     for _ in range(_FIXPOINT_STEPS):
         reserve_sat = np.maximum(grown_sat // 100, DUST_LIMIT_MSAT // MSAT_PER_SAT)
