@@ -22,6 +22,8 @@ _LEAST_FACTOR = 0.5
 _LOCAL_AMOUNT_MSAT = np.int64(2**62)
 _HOUR_NS = np.int64(3_600_000_000_000)
 _NODE_BITS = 32
+_MANY_PAIRS = 24
+"""Beyond this many pairs of one node the hash table is quicker than their chain."""
 
 
 @kernel
@@ -168,9 +170,15 @@ def load_history(memory: Any, scratch: Any, sender: Any) -> None:
     while entry >= 0:
         result = memory.results[entry]
         if result.has_result:
-            label = scratch.labels[result.from_node]
+            label, tried = scratch.labels[result.from_node], scratch.tried[result.from_node]
             known = scratch.history[row]
-            known.next = label.history if label.history_generation == generation else np.int32(-1)
+            if label.history_generation != generation:
+                label.history_generation = generation
+                label.history = np.int32(-1)
+                tried.pairs = np.int32(0)
+                tried.below_msat = np.int64(0)
+            tried.pairs += np.int32(1)
+            known.next = label.history
             known.entry = entry
             known.to_node = result.to_node
             known.success_msat = result.success_msat
@@ -178,7 +186,7 @@ def load_history(memory: Any, scratch: Any, sender: Any) -> None:
             known.fails_from_msat = result.fail_msat if result.fail_time_ns != NEVER_NS else NEVER_FAILS
             known.fail_weight = -1.0
             label.history = row
-            label.history_generation = generation
+            result.history_row = row
             row += np.int32(1)
             if result.success_time_ns != NEVER_NS:
                 scratch.counters[2] = 1
@@ -237,36 +245,57 @@ def _fail_weight(scratch: Any, estimator: Any, row: Any, now: Any) -> Any:
 
 
 @kernel
-def node_probability(scratch: Any, estimator: Any, first: Any, amount: Any, capacity: Any, now: Any) -> Any:
-    """Return the probability of a node's untried connections; `first` is its newest result or -1."""
-    apriori = estimator.hop_probability * capacity_factor(amount, capacity, estimator.capacity_fraction)
-    if first < 0 or estimator.apriori_weight == 1.0:
-        return apriori
-    factor = 1.0 / (1.0 - estimator.apriori_weight) - 1.0
-    total = apriori * factor
-    weight = factor
+def _sum_up(scratch: Any, estimator: Any, node: Any, first: Any, amount: Any, now: Any) -> None:
+    """Count what a node's pairs say of an amount, and of which amounts about it they say the same."""
+    tried = scratch.tried[node]
+    from_msat, below_msat = np.int64(0), NEVER_FAILS
+    successes = np.int32(0)
+    failures = 0.0
     row = first
     while row >= 0:
         known = scratch.history[row]
         if amount <= known.success_msat:
-            weight += 1.0
-            total += estimator.success_probability
+            successes += np.int32(1)
+            below_msat = min(below_msat, known.success_msat + 1)
         elif amount >= known.fails_from_msat:
-            weight += _fail_weight(scratch, estimator, row, now)
+            failures += _fail_weight(scratch, estimator, row, now)
+            from_msat = max(from_msat, known.fails_from_msat, known.success_msat + 1)
+        else:
+            below_msat = min(below_msat, known.fails_from_msat)
+            from_msat = max(from_msat, known.success_msat + 1)
         row = known.next
-    if weight == 0.0:
-        return apriori  # only with a weight of 0 and results for other amounts, where LND divides 0 by 0
-    return total / weight
+    tried.from_msat = from_msat
+    tried.below_msat = below_msat
+    tried.successes = successes
+    tried.failures = failures
 
 
 @kernel
-def _apriori(scratch: Any, estimator: Any, own: Any, first: Any, row: Any, amount: Any, capacity: Any, now: Any) -> Any:
+def node_probability(scratch: Any, estimator: Any, node: Any, first: Any, amount: Any, capacity: Any, now: Any) -> Any:
+    """Return the probability of a node's untried connections; `first` is its newest result or -1."""
+    apriori = estimator.hop_probability * capacity_factor(amount, capacity, estimator.capacity_fraction)
+    if first < 0 or estimator.apriori_weight == 1.0:
+        return apriori
+    tried = scratch.tried[node]
+    if amount < tried.from_msat or amount >= tried.below_msat:
+        _sum_up(scratch, estimator, node, first, amount, now)
+    factor = 1.0 / (1.0 - estimator.apriori_weight) - 1.0
+    weight = factor + np.float64(tried.successes) + tried.failures
+    if weight == 0.0:
+        return apriori  # only with a weight of 0 and results for other amounts, where LND divides 0 by 0
+    return (apriori * factor + estimator.success_probability * np.float64(tried.successes)) / weight
+
+
+@kernel
+def _apriori(
+    scratch: Any, estimator: Any, own: Any, node: Any, first: Any, row: Any, amount: Any, capacity: Any, now: Any
+) -> Any:
     """Return the a-priori estimate; `row` is the pair's own result or -1, `first` its node's newest."""
     if own:
         base = estimator.success_probability
         amount = _LOCAL_AMOUNT_MSAT
     else:
-        base = node_probability(scratch, estimator, first, amount, capacity, now)
+        base = node_probability(scratch, estimator, node, first, amount, capacity, now)
     if row < 0:
         return base
     known = scratch.history[row]
@@ -329,6 +358,20 @@ def _bimodal(
 
 
 @kernel
+def _pair_row(memory: Any, scratch: Any, sender: Any, from_node: Any, to_node: Any, first: Any) -> Any:
+    """Return the row of a pair in the search's history, or -1."""
+    if scratch.tried[from_node].pairs > _MANY_PAIRS:
+        entry = find_entry(memory, sender, from_node, to_node)
+        if entry < 0 or not memory.results[entry].has_result:
+            return np.int32(-1)
+        return memory.results[entry].history_row
+    row = first
+    while row >= 0 and scratch.history[row].to_node != to_node:
+        row = scratch.history[row].next
+    return row
+
+
+@kernel
 def pair_probability(
     memory: Any,
     scratch: Any,
@@ -346,13 +389,13 @@ def pair_probability(
     label = scratch.labels[from_node]
     first = label.history if label.history_generation == scratch.counters[0] else np.int32(-1)
     row = first
-    while row >= 0 and scratch.history[row].to_node != to_node:
-        row = scratch.history[row].next
+    if first >= 0:
+        row = _pair_row(memory, scratch, sender, from_node, to_node, first)
     own = from_node == sender
     if estimator.kind == BIMODAL:
         entry = scratch.history[row].entry if row >= 0 else np.int32(-1)
         return _bimodal(memory, scratch, estimator, own, first, entry, amount, capacity, now)
-    return _apriori(scratch, estimator, own, first, row, amount, capacity, now)
+    return _apriori(scratch, estimator, own, from_node, first, row, amount, capacity, now)
 
 
 @kernel

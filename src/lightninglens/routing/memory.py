@@ -18,12 +18,14 @@ RESULT = record_type(
         ("from_node", np.int32),
         ("to_node", np.int32),
         ("next_of_sender", np.int32),
+        ("history_row", np.int32),
         ("block_rows", np.int16),
         ("has_result", np.bool_),
     ]
 )
 """One pair as one sender knows it: a line of the processor's cache. `next_of_sender` is -1 at the end, and
-`block_rows` the size of the block it lies in."""
+`block_rows` the size of the block it lies in; `history_row` is its place in the
+history of the search that its sender makes."""
 
 
 class MissionControl(NamedTuple):

@@ -96,6 +96,18 @@ is below 0 until it is asked for; `next` is the next row of the same node or -1.
 
 NEVER_FAILS = np.int64(2**62)
 
+TRIED = record_type(
+    [
+        ("from_msat", np.int64),
+        ("below_msat", np.int64),
+        ("failures", np.float64),
+        ("successes", np.int32),
+        ("pairs", np.int32),
+    ]
+)
+"""How many pairs of a node the sender remembers, and what they say of amounts of at least `from_msat` and less than
+`below_msat`: how many succeeded, and how much those that failed still count. Computed once for each such range."""
+
 LABEL = record_type(
     [
         ("weight", np.int64),
@@ -162,6 +174,8 @@ class Scratch(NamedTuple):
     """0: generation, 1: nodes settled, 2: whether the sender remembers a success."""
     history: NDArray[np.void]
     """Rows of HISTORY: what the sender of the search remembers, chained by the node it starts at."""
+    tried: NDArray[np.void]
+    """Rows of TRIED, per node; valid where the label's history is."""
     ignored: NDArray[np.int64]
     """Pairs that no route may use, as sorted keys; see `ignored_pairs`."""
 
@@ -353,6 +367,7 @@ def make_scratch(node_count: int) -> Scratch:
         heap_nodes=np.zeros(node_count + 1, np.int32),
         counters=np.zeros(3, np.int64),
         history=np.zeros(2 * REPORT_PAIRS, HISTORY),
+        tried=np.zeros(node_count + 1, TRIED),
         ignored=np.zeros(0, np.int64),
     )
 
