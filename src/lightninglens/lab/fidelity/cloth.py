@@ -177,7 +177,7 @@ def _table(
                 label=label,
                 values=(*values, *(difference for difference, _ in differences)),
                 verdict=differences[0][1],
-                why=_why([verdict for _, verdict in differences], variants),
+                why=_why(differences, variants),
             )
         )
     how = f"{workload.amount_sat:,} sat, splitting {'on' if workload.mpp else 'off'}"
@@ -198,11 +198,14 @@ def _table(
     )
 
 
-def _why(verdicts: Sequence[Verdict], variants: Sequence[Variant]) -> str:
-    """Name the difference whose removal brings ours within the error, if one does."""
-    if verdicts[0] is not Verdict.DEVIATES:
+def _why(differences: Sequence[tuple[Value, Verdict]], variants: Sequence[Variant]) -> str:
+    """Name the difference whose removal brings ours within the error, or nearest to CLoTH."""
+    if differences[0][1] is not Verdict.DEVIATES:
         return ""
-    found = next(
-        (variant.name for variant, verdict in zip(variants, verdicts, strict=True) if verdict is Verdict.AGREES), ""
-    )
-    return f"within error with {found.removeprefix('and ')}" if found else "differences without a parameter, see below"
+    for variant, (_, verdict) in zip(variants, differences, strict=True):
+        if verdict is Verdict.AGREES:
+            return f"within error with {variant.name.removeprefix('and ')}"
+    sizes = [abs(difference.mean) for difference, _ in differences]
+    nearest = variants[int(np.argmin(sizes))]
+    left = f"{min(sizes) / sizes[0]:.0%} of it left with {nearest.name.removeprefix('and ')}"
+    return f"{left}, which has no parameter of ours, see below"
