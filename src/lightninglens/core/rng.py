@@ -58,6 +58,7 @@ class Stream(IntEnum):
     GOSSIP_DELAY = 41
     NODE_OUTAGE = 42
     CHANNEL_OUTAGE = 43
+    FIDELITY = 50
 
 
 @kernel

@@ -9,7 +9,7 @@ import numpy as np
 
 from lightninglens.core.jit import inlined, kernel
 from lightninglens.routing.memory import ROOM as MEMORY_ROOM
-from lightninglens.routing.state import MAX_HOPS, REPORT_PAIRS
+from lightninglens.routing.state import MAX_HOPS
 from lightninglens.sim._gossip import forget_old, write_policy
 from lightninglens.sim._heap import take
 from lightninglens.sim._htlcs import come_back, forward
@@ -66,7 +66,6 @@ def _has_room(world: Any) -> Any:
         and counters[_ROUTE_LOG] + MAX_HOPS < world.route_log.shape[0]
         and counters[_HTLC_LOG] + ROOM < world.htlc_log.shape[0]
         and memory.counters[0] + MEMORY_ROOM < memory.results.shape[0]
-        and memory.counters[1] + REPORT_PAIRS < world.scratch.history.shape[0]
         and news.counters[FREE_VERSIONS] >= NEWS_ROOM
         and 2 * (news.counters[TOLD] + 1) < news.told_key.shape[0]
     )

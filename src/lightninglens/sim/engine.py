@@ -694,8 +694,7 @@ class Engine:
             self._grow_attempts()
         self._reserve_heap(_events.ROOM + int(self._world.life.room[0]))
         self._reserve_news()
-        memory, scratch = make_room(self._world.memory, self._world.scratch)
-        self._world = self._world._replace(memory=memory, scratch=scratch)
+        self._world = self._world._replace(memory=make_room(self._world.memory))
 
     def _empty_logs(self) -> None:
         self._collect_results()
