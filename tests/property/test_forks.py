@@ -1,15 +1,19 @@
 """A fork that changes nothing lives its parent's future; one that changes something meets the same payments."""
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from tests.property.test_determinism import DEMAND, HOUR_NS, SEED, digest, joined, make_engine, make_graph
+from tests.reference.networks import plain_policy
 
 from lightninglens.core.errors import InvariantError
 from lightninglens.core.htlc import HtlcOutcome
+from lightninglens.core.ids import ChannelId
 from lightninglens.sim.demand import draw_intents, to_requests
 from lightninglens.sim.engine import Engine, FinishedPayments, Harvest, PaymentRequests
+from lightninglens.sim.opening import NewChannel
 
 
 def started() -> Engine:
@@ -37,6 +41,67 @@ def test_a_fork_that_changes_nothing_reproduces_its_parent(seed: int) -> None:
     parent = finished(engine, before)
     assert finished(fork, before) == parent
     assert finished(started()) == parent
+
+
+def eventful() -> Engine:
+    """Return an engine in which everything happens that can: news, outages, channels that come and go."""
+    graph = make_graph()
+    plain = make_engine(graph)
+    config = replace(
+        plain.config,
+        gossip_delay_median_ms=120_000.0,
+        node_offline_share=0.05,
+        node_offline_mean_s=300.0,
+        channel_offline_share=0.05,
+        channel_offline_mean_s=60.0,
+    )
+    state = plain.state()
+    openers = state.world.network.opener_side
+    engine = Engine(graph, balance_msat=plain.balances_msat(), opener_side=openers, config=config)
+    engine.observe(list(range(0, 25, 3)))
+    engine.submit(to_requests(draw_intents(DEMAND, graph, seed=SEED, start_ns=0, end_ns=HOUR_NS)))
+    return engine
+
+
+def live(engine: Engine, *, since_ns: int = -1, until_ns: int = 2 * HOUR_NS) -> None:
+    """Let a channel open, one close, one be forced and a policy change on the way, at set times."""
+    opened = NewChannel(
+        channel_id=ChannelId.of(900_000, 1, 0),
+        opener=3,
+        peer=17,
+        capacity_sat=3_000_000,
+        push_sat=1_000_000,
+        opener_policy=plain_policy(),
+        peer_policy=plain_policy(rate_ppm=5),
+    )
+    for time_ns in (HOUR_NS // 4, HOUR_NS // 3, HOUR_NS * 2 // 5, HOUR_NS // 2):
+        if not since_ns < time_ns <= until_ns:
+            continue
+        engine.run_until(time_ns)
+        if time_ns == HOUR_NS // 4:
+            engine.open_channel(opened, announced_after_blocks=1)
+        elif time_ns == HOUR_NS // 2:
+            engine.set_policy(8, plain_policy(base_msat=3_000))
+        else:
+            engine.close_channel(int(time_ns > HOUR_NS // 3), force=time_ns > HOUR_NS // 3)
+    engine.run_until(until_ns)
+
+
+@pytest.mark.parametrize("share", [0.2, 0.3, 0.45, 0.6])
+def test_a_fork_of_an_eventful_run_reproduces_its_parent(share: float) -> None:
+    """With versions of policies under way, what failures told, nodes offline and channels opened and closed."""
+    whole, parent = eventful(), eventful()
+    live(whole)
+    cut_ns = int(share * HOUR_NS)
+    live(parent, until_ns=cut_ns)
+    before = parent.harvest()
+    fork = parent.fork()
+    for engine in (parent, fork):
+        live(engine, since_ns=cut_ns)
+        assert engine.conservation_drift_msat() == 0
+    digests = {finished(parent, before), finished(fork, before), finished(whole)}
+    assert len(digests) == 1
+    assert whole.is_closed(0)
 
 
 def test_what_came_out_before_stays_with_the_parent() -> None:
