@@ -16,15 +16,9 @@ search for the same pairs. CLoTH's figure is complete payments, of which the pat
 """
 
 import argparse
-import csv
 import json
-import os
-import platform
-import resource
-import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from itertools import pairwise
@@ -32,6 +26,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from cloth import ClothWork, run_cloth
+from measuring import cpu_s, machine, spread
 from numpy.typing import NDArray
 
 from lightninglens.analytics.components import strong_components
@@ -43,7 +39,6 @@ DECADES_SAT = (1_000, 10_000, 100_000, 1_000_000)
 CHUNK = 100_000
 CLOTH_MSAT = 100_000
 CLOTH_PAYMENTS = 1_000
-UNUSABLE_MIN_HTLC_MSAT = 10**15
 
 
 class Workload:
@@ -94,12 +89,6 @@ def chunks(queries: RouteQueries) -> Iterator[RouteQueries]:
     """Yield the queries in parts that fit the memory."""
     for first in range(0, len(queries.sender), CHUNK):
         yield RouteQueries(*(column[first : first + CHUNK] for column in queries))
-
-
-def cpu_s() -> float:
-    """Return this process's user and system time so far."""
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime
 
 
 def search(given: argparse.Namespace) -> dict[str, Any]:
@@ -159,16 +148,11 @@ def beside_cloth(given: argparse.Namespace) -> dict[str, Any]:
     pairs = work.queries(CLOTH_PAYMENTS)
     amounts = np.full(CLOTH_PAYMENTS, CLOTH_MSAT)
     queries = RouteQueries.of(pairs.sender, pairs.receiver, amounts)
-    with tempfile.TemporaryDirectory() as folder:
-        write_cloth(Path(folder), work, queries)
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        environment = {**os.environ, "GSL_RNG_SEED": str(given.seed)}
-        command = [str(Path(given.cloth).resolve()), f"{folder}/"]
-        subprocess.run(command, check=True, cwd=folder, env=environment, capture_output=True)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        with (Path(folder) / "payments_output.csv").open() as file:
-            rows = list(csv.DictReader(file))
-    cloth_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    start_ms = 1_000 * np.arange(CLOTH_PAYMENTS)
+    peer_work = ClothWork(
+        work.graph, work.nodes, work.balance_msat, queries.sender, queries.receiver, amounts, start_ms
+    )
+    peer = run_cloth(given.cloth, peer_work, seed=given.seed)
     finder = work.finder()
     finder.find_many(queries, method=SearchMethod.DIRECTED)
     repeats = 20
@@ -177,86 +161,12 @@ def beside_cloth(given: argparse.Namespace) -> dict[str, Any]:
         answers = finder.find_many(queries, method=SearchMethod.DIRECTED)
     ours_s = (cpu_s() - begun) / repeats
     return {
-        "payments": CLOTH_PAYMENTS,
+        "cloth": peer,
         "amount_msat": CLOTH_MSAT,
-        "cloth_success": round(sum(row["is_success"] == "1" for row in rows) / len(rows), 4),
-        "cloth_attempts_mean": round(sum(int(row["attempts"]) for row in rows) / len(rows), 3),
         "routable_share": round(float((answers.routes.hops > 0).mean()), 4),
-        "cloth_payments_per_cpu_s": round(CLOTH_PAYMENTS / cloth_s, 1),
         "directed_routes_per_cpu_s_without_start_up": round(CLOTH_PAYMENTS / ours_s),
-        "ratio": round(cloth_s / ours_s, 1),
+        "ratio": round(peer["cpu_s"] / ours_s, 1),
     }
-
-
-def write_cloth(folder: Path, work: Workload, queries: RouteQueries) -> None:
-    """Write the component as CLoTH's files; a direction that is not usable gets a minimum that nothing reaches."""
-    graph, policies = work.graph, work.graph.policies
-    number = np.full(graph.node_count, -1)
-    number[work.nodes] = np.arange(len(work.nodes))
-    usable = graph.usable()
-    ends = number[graph.node1], number[graph.node2]
-    channels = np.flatnonzero((ends[0] >= 0) & (ends[1] >= 0) & (usable[0::2] | usable[1::2]))
-    write_rows(folder / "nodes.csv", "id", ((row,) for row in range(len(work.nodes))))
-    write_rows(
-        folder / "channels.csv",
-        "id,edge1_id,edge2_id,node1_id,node2_id,capacity",
-        (
-            (row, 2 * row, 2 * row + 1, ends[0][c], ends[1][c], graph.capacity_sat[c] * 1_000)
-            for row, c in enumerate(channels)
-        ),
-    )
-    write_rows(
-        folder / "edges.csv",
-        "id,channel_id,counter_edge_id,from_node_id,to_node_id,balance,fee_base,fee_proportional,min_htlc,timelock",
-        (
-            (
-                2 * row + side,
-                row,
-                2 * row + 1 - side,
-                ends[side][c],
-                ends[1 - side][c],
-                work.balance_msat[2 * c + side],
-                policies.base_fee_msat[2 * c + side],
-                policies.fee_rate_ppm[2 * c + side],
-                policies.min_htlc_msat[2 * c + side] if usable[2 * c + side] else UNUSABLE_MIN_HTLC_MSAT,
-                policies.time_lock_delta_blocks[2 * c + side],
-            )
-            for row, c in enumerate(channels)
-            for side in (0, 1)
-        ),
-    )
-    write_rows(
-        folder / "payments.csv",
-        "id,sender_id,receiver_id,amount,start_time",
-        (
-            (row, number[queries.sender[row]], number[queries.receiver[row]], queries.amount_msat[row], 1_000 * row)
-            for row in range(len(queries.sender))
-        ),
-    )
-    settings = {
-        "generate_network_from_file": "true",
-        "nodes_filename": "nodes.csv",
-        "channels_filename": "channels.csv",
-        "edges_filename": "edges.csv",
-        "n_additional_nodes": "",
-        "n_channels_per_node": "",
-        "capacity_per_channel": "",
-        "faulty_node_probability": "0.0",
-        "generate_payments_from_file": "true",
-        "payments_filename": "payments.csv",
-        "payment_rate": "",
-        "n_payments": "",
-        "average_payment_amount": "",
-        "mpp": "0",
-    }
-    (folder / "cloth_input.txt").write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
-
-
-def write_rows(path: Path, header: str, rows: Iterator[tuple[Any, ...]]) -> None:
-    """Write a CSV file."""
-    with path.open("w") as file:
-        file.write(header + "\n")
-        file.writelines(",".join(str(value) for value in row) + "\n" for row in rows)
 
 
 def run_child(given: argparse.Namespace, what: str, queries: int) -> dict[str, Any]:
@@ -268,28 +178,6 @@ def run_child(given: argparse.Namespace, what: str, queries: int) -> dict[str, A
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     result: dict[str, Any] = json.loads(done.stdout)
     return result
-
-
-def spread(values: list[float]) -> dict[str, float]:
-    """Return least, middle and most."""
-    return {"min": min(values), "median": statistics.median(values), "max": max(values)}
-
-
-def machine() -> dict[str, Any]:
-    """Return what the figures were measured on."""
-    model = platform.processor() or platform.machine()
-    information = Path("/proc/cpuinfo")
-    if information.exists():
-        models = [
-            line.split(":", 1)[1].strip() for line in information.read_text().splitlines() if "model name" in line
-        ]
-        model = models[0] if models else model
-    return {
-        "processor": model,
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-        "load_average": [round(load, 2) for load in os.getloadavg()],
-    }
 
 
 def report(result: dict[str, Any]) -> None:

@@ -20,8 +20,10 @@ from tests.reference.payment_session import request_route
 
 from lightninglens.core.htlc import FailureCode, HtlcOutcome
 from lightninglens.routing import NoRoute, PathFinder, Route, RouteQuery, _probability, _results
+from lightninglens.routing.growth import make_room
+from lightninglens.routing.memory import make_mission_control
 from lightninglens.routing.pathfinding import BLOCK_PADDING
-from lightninglens.routing.state import REPORT_PAIRS, Estimator, make_mission_control, make_scratch
+from lightninglens.routing.state import REPORT_PAIRS, Estimator, make_scratch
 
 pytestmark = pytest.mark.kernel
 
@@ -59,10 +61,11 @@ def undefined(case: dict[str, Any], config: dict[str, Any]) -> float:
 
 def kernel_estimate(case: dict[str, Any], estimator: Estimator) -> float:
     """Return the kernels' answer."""
-    memory, scratch = make_mission_control(NODES), make_scratch(NODES, 1024)
+    memory = make_mission_control(NODES)
     node = SENDER if case["local"] else FORWARDER
     for to_node, *row in case["results"] or []:
         lnd.remember(memory, SENDER, node, to_node, row)
+    memory, scratch = make_room(memory, make_scratch(NODES))
     scratch.counters[0] += 1
     _probability.load_history(memory, scratch, SENDER)
     return float(
@@ -120,11 +123,11 @@ def test_states() -> None:
 
 def remembered(memory: Any) -> dict[tuple[int, int], tuple[int, ...]]:
     """Return the results in a memory of one sender."""
-    columns = (memory.fail_time_ns, memory.fail_msat, memory.success_time_ns, memory.success_msat)
+    names = ("fail_time_ns", "fail_msat", "success_time_ns", "success_msat")
     return {
-        (int(memory.from_node[row]), int(memory.to_node[row])): tuple(int(column[row]) for column in columns)
-        for row in range(int(memory.counters[0]))
-        if memory.has_result[row]
+        (int(result["from_node"]), int(result["to_node"])): tuple(int(result[name]) for name in names)
+        for result in memory.results
+        if result["has_result"]
     }
 
 

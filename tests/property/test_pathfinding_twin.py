@@ -9,8 +9,8 @@ from tests.reference import bimodal, mission_control, networks, pathfinding
 from lightninglens.core.graph import NetworkGraph
 from lightninglens.core.htlc import FailureCode, HtlcOutcome
 from lightninglens.routing import NoRoute, PathFinder, Route, RouteQuery
+from lightninglens.routing.memory import MissionControl as Memory
 from lightninglens.routing.state import APRIORI, BIMODAL, NEVER_NS, Estimator
-from lightninglens.routing.state import MissionControl as Memory
 
 HEIGHT = 800_000
 CODES = [code for code in FailureCode if code != FailureCode.NONE]
@@ -109,14 +109,14 @@ def assert_same(found: Route | NoRoute, expected: tuple[list[pathfinding.Hop], f
 def remembered(memory: Memory) -> dict[tuple[int, int, int], tuple[int, int, int, int]]:
     """Return the kernel's memory as a dictionary of (sender, from, to)."""
     return {
-        (int(memory.sender[row]), int(memory.from_node[row]), int(memory.to_node[row])): (
-            int(memory.fail_time_ns[row]),
-            int(memory.fail_msat[row]),
-            int(memory.success_time_ns[row]),
-            int(memory.success_msat[row]),
+        (int(result["sender"]), int(result["from_node"]), int(result["to_node"])): (
+            int(result["fail_time_ns"]),
+            int(result["fail_msat"]),
+            int(result["success_time_ns"]),
+            int(result["success_msat"]),
         )
-        for row in range(int(memory.counters[0]))
-        if memory.has_result[row]
+        for result in memory.results
+        if result["has_result"]
     }
 
 

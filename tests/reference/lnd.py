@@ -10,7 +10,8 @@ import numpy as np
 
 from lightninglens.core.graph import NetworkGraph
 from lightninglens.routing._probability import claim_entry
-from lightninglens.routing.state import BIMODAL, NEVER_NS, Estimator, MissionControl
+from lightninglens.routing.memory import MissionControl
+from lightninglens.routing.state import BIMODAL, NEVER_NS, Estimator
 from tests.reference.bimodal import BimodalConfig
 from tests.reference.mission_control import AprioriConfig, State
 from tests.reference.networks import build_graph, plain_policy
@@ -62,11 +63,11 @@ def timed(row: list[Any]) -> TimedPairResult:
 def remember(memory: MissionControl, sender: int, from_node: int, to_node: int, row: list[Any]) -> None:
     """Write one recorded pair result into the kernels' memory."""
     entry = claim_entry(memory, sender, from_node, to_node)
-    memory.has_result[entry] = True
-    memory.fail_time_ns[entry] = NEVER_NS if row[0] is None else row[0]
-    memory.fail_msat[entry] = row[1]
-    memory.success_time_ns[entry] = NEVER_NS if row[2] is None else row[2]
-    memory.success_msat[entry] = row[3]
+    memory.results["has_result"][entry] = True
+    memory.results["fail_time_ns"][entry] = NEVER_NS if row[0] is None else row[0]
+    memory.results["fail_msat"][entry] = row[1]
+    memory.results["success_time_ns"][entry] = NEVER_NS if row[2] is None else row[2]
+    memory.results["success_msat"][entry] = row[3]
 
 
 def twin_state(history: list[list[Any]]) -> State:

@@ -1,5 +1,17 @@
 """How far it is at least from a node to the sender, compiled: what gives the search its direction.
 
+With c the attempt cost, m the greatest probability of any hop and s that of the
+sender's own, a hop multiplies c / probability by at least 1/m, the last by 1/s.
+Any label has probability at most m, and at most m * m where the receiver itself
+did not label the node. So the rest of the way adds at least:
+
+    hops to the sender   labelled by the receiver      not
+    1                    c/m (1/s - 1) = a             c/m**2 (1/s - 1)
+    2                    a + c/m (1/m - 1) = b         a + c/m**2 (1/m - 1)
+    3 or more            b + c/m (1/m - 1)             b + c/m**2 (1/m - 1)
+
+m is 0.6 for a sender that remembers no success, else 0.95. An estimator that can
+be certain (the bimodal one) leaves nothing: its search is the plain one.
 docs/adr/0040 says why the search stays exact.
 """
 
@@ -9,7 +21,7 @@ import numpy as np
 
 from lightninglens.core.jit import kernel
 from lightninglens.routing._edges import bandwidth_msat
-from lightninglens.routing.state import BIMODAL, NEVER_NS
+from lightninglens.routing.state import BIMODAL
 
 INFINITY = np.int64(2**62)
 DIRECTED_BELOW = np.float64(2**48)
@@ -31,14 +43,11 @@ def greatest_own_probability(estimator: Any) -> Any:
 
 
 @kernel
-def greatest_hop_probability(memory: Any, estimator: Any, sender: Any) -> Any:
-    """Return a bound of the probability of any hop of another node, as a sender sees it."""
+def greatest_hop_probability(estimator: Any, has_success: Any) -> Any:
+    """Return a bound of the probability of any hop of another node, for a sender that remembers a success or none."""
     greatest: Any = greatest_prior(estimator)
-    entry = memory.first_of_sender[sender]
-    while entry >= 0:
-        if memory.success_time_ns[entry] != NEVER_NS:
-            greatest = max(greatest, greatest_own_probability(estimator))
-        entry = memory.next_of_sender[entry]
+    if has_success:
+        greatest = max(greatest, greatest_own_probability(estimator))
     return min(greatest * _ABOVE_ROUNDING, 1.0)
 
 

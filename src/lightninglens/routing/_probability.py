@@ -12,7 +12,8 @@ import numpy as np
 
 from lightninglens.core.jit import kernel
 from lightninglens.routing._bimodal import bimodal_probability, can_send, cannot_send, fading
-from lightninglens.routing.state import ANY_NODE, BIMODAL, NEVER_NS
+from lightninglens.routing.memory import FIRST_BLOCK, LARGEST_BLOCK
+from lightninglens.routing.state import ANY_NODE, BIMODAL, NEVER_FAILS, NEVER_NS
 
 _CERTAIN_SHARE = 0.08
 """Below this share of the capacity the capacity factor is exactly 1.0 in float64, at LND's constants."""
@@ -32,7 +33,8 @@ def find_entry(memory: Any, sender: Any, from_node: Any, to_node: Any) -> Any:
         entry = memory.table[slot]
         if entry < 0:
             return np.int32(-1)
-        if memory.sender[entry] == sender and memory.from_node[entry] == from_node and memory.to_node[entry] == to_node:
+        result = memory.results[entry]
+        if result.sender == sender and result.from_node == from_node and result.to_node == to_node:
             return entry
         slot = (slot + np.uint64(1)) & mask
 
@@ -52,28 +54,50 @@ def claim_entry(memory: Any, sender: Any, from_node: Any, to_node: Any) -> Any:
     entry = find_entry(memory, sender, from_node, to_node)
     if entry >= 0:
         return entry
-    entry = np.int32(memory.counters[0])
-    memory.counters[0] += 1
-    memory.sender[entry] = sender
-    memory.from_node[entry] = from_node
-    memory.to_node[entry] = to_node
-    memory.fail_time_ns[entry] = NEVER_NS
-    memory.fail_msat[entry] = 0
-    memory.success_time_ns[entry] = NEVER_NS
-    memory.success_msat[entry] = 0
-    memory.second_chance_ns[entry] = NEVER_NS
-    memory.has_result[entry] = False
-    memory.next_of_sender[entry] = memory.first_of_sender[sender]
+    entry = _free_row(memory, sender)
+    memory.rows_of_sender[sender] += 1
+    memory.counters[1] = max(memory.counters[1], np.int64(memory.rows_of_sender[sender]))
+    result = memory.results[entry]
+    result.sender = sender
+    result.from_node = from_node
+    result.to_node = to_node
+    result.fail_time_ns = NEVER_NS
+    result.fail_msat = 0
+    result.success_time_ns = NEVER_NS
+    result.success_msat = 0
+    result.second_chance_ns = NEVER_NS
+    result.has_result = False
+    result.next_of_sender = memory.first_of_sender[sender]
     memory.first_of_sender[sender] = entry
     insert_in_table(memory, entry)
     return entry
 
 
 @kernel
+def _free_row(memory: Any, sender: Any) -> Any:
+    """Take a row of the sender's newest block, or of a new one twice as large."""
+    row = memory.free_of_sender[sender]
+    end = memory.end_of_sender[sender]
+    if row == end:
+        newest = memory.first_of_sender[sender]
+        size = FIRST_BLOCK
+        if newest >= 0:
+            size = min(2 * memory.results[newest].block_rows, LARGEST_BLOCK)
+        row = np.int32(memory.counters[0])
+        memory.counters[0] += size
+        memory.end_of_sender[sender] = row + size
+        memory.results[row].block_rows = size
+    else:
+        memory.results[row].block_rows = memory.results[row - 1].block_rows
+    memory.free_of_sender[sender] = row + 1
+    return row
+
+
+@kernel
 def insert_in_table(memory: Any, entry: Any) -> None:
     """Put an entry into the hash table."""
     mask = np.uint64(memory.table.shape[0] - 1)
-    slot = _slot(memory.sender[entry], memory.from_node[entry], memory.to_node[entry]) & mask
+    slot = _slot(memory.results[entry].sender, memory.results[entry].from_node, memory.results[entry].to_node) & mask
     while memory.table[slot] >= 0:
         slot = (slot + np.uint64(1)) & mask
     memory.table[slot] = entry
@@ -83,11 +107,11 @@ def insert_in_table(memory: Any, entry: Any) -> None:
 def record_success(memory: Any, sender: Any, from_node: Any, to_node: Any, amount: Any, now: Any) -> None:
     """Note that a pair carried `amount` (setLastPairResult, success)."""
     entry = claim_entry(memory, sender, from_node, to_node)
-    memory.has_result[entry] = True
-    memory.success_time_ns[entry] = now
-    memory.success_msat[entry] = max(memory.success_msat[entry], amount)
-    if memory.fail_time_ns[entry] != NEVER_NS and amount >= memory.fail_msat[entry]:
-        memory.fail_msat[entry] = amount + 1
+    memory.results[entry].has_result = True
+    memory.results[entry].success_time_ns = now
+    memory.results[entry].success_msat = max(memory.results[entry].success_msat, amount)
+    if memory.results[entry].fail_time_ns != NEVER_NS and amount >= memory.results[entry].fail_msat:
+        memory.results[entry].fail_msat = amount + 1
 
 
 @kernel
@@ -96,17 +120,17 @@ def record_failure(
 ) -> None:
     """Note that a pair failed at `amount`, 0 meaning any amount (setLastPairResult, failure)."""
     entry = claim_entry(memory, sender, from_node, to_node)
-    failed_before = memory.fail_time_ns[entry] != NEVER_NS
-    too_soon = failed_before and now - memory.fail_time_ns[entry] < estimator.min_failure_relax_ns
-    if amount > memory.fail_msat[entry] and too_soon:
+    failed_before = memory.results[entry].fail_time_ns != NEVER_NS
+    too_soon = failed_before and now - memory.results[entry].fail_time_ns < estimator.min_failure_relax_ns
+    if amount > memory.results[entry].fail_msat and too_soon:
         return
-    memory.has_result[entry] = True
-    memory.fail_time_ns[entry] = now
-    memory.fail_msat[entry] = amount
+    memory.results[entry].has_result = True
+    memory.results[entry].fail_time_ns = now
+    memory.results[entry].fail_msat = amount
     if amount == 0:
-        memory.success_msat[entry] = 0
-    elif amount <= memory.success_msat[entry]:
-        memory.success_msat[entry] = amount - 1
+        memory.results[entry].success_msat = 0
+    elif amount <= memory.results[entry].success_msat:
+        memory.results[entry].success_msat = amount - 1
 
 
 @kernel
@@ -114,22 +138,22 @@ def fail_all_of_node(memory: Any, sender: Any, node: Any, now: Any) -> None:
     """Fail every remembered pair that touches a node (setAllFail)."""
     entry = memory.first_of_sender[sender]
     while entry >= 0:
-        touches = memory.from_node[entry] == node or memory.to_node[entry] == node
-        if touches and memory.has_result[entry]:
-            memory.fail_time_ns[entry] = now
-            memory.fail_msat[entry] = 0
-            memory.success_time_ns[entry] = NEVER_NS
-            memory.success_msat[entry] = 0
-        entry = memory.next_of_sender[entry]
+        touches = memory.results[entry].from_node == node or memory.results[entry].to_node == node
+        if touches and memory.results[entry].has_result:
+            memory.results[entry].fail_time_ns = now
+            memory.results[entry].fail_msat = 0
+            memory.results[entry].success_time_ns = NEVER_NS
+            memory.results[entry].success_msat = 0
+        entry = memory.results[entry].next_of_sender
 
 
 @kernel
 def grant_second_chance(memory: Any, estimator: Any, sender: Any, from_node: Any, to_node: Any, now: Any) -> Any:
     """Say whether a pair may fail on its policy once more (requestSecondChance)."""
     entry = claim_entry(memory, sender, from_node, to_node)
-    last = memory.second_chance_ns[entry]
+    last = memory.results[entry].second_chance_ns
     if last == NEVER_NS or now - last > estimator.second_chance_ns:
-        memory.second_chance_ns[entry] = now
+        memory.results[entry].second_chance_ns = now
         return True
     return False
 
@@ -138,18 +162,29 @@ def grant_second_chance(memory: Any, estimator: Any, sender: Any, from_node: Any
 def load_history(memory: Any, scratch: Any, sender: Any) -> None:
     """Hang the sender's results on the nodes they start at, and mark where pairs are ignored, for the next search."""
     generation = np.int32(scratch.counters[0])
+    scratch.counters[2] = 0
+    row = np.int32(0)
     entry = memory.first_of_sender[sender]
     while entry >= 0:
-        if memory.has_result[entry]:
-            node = memory.from_node[entry]
-            label = scratch.labels[node]
-            before = label.history if label.history_generation == generation else np.int32(-1)
-            scratch.history_next[entry] = before
-            label.history = entry
+        result = memory.results[entry]
+        if result.has_result:
+            label = scratch.labels[result.from_node]
+            known = scratch.history[row]
+            known.next = label.history if label.history_generation == generation else np.int32(-1)
+            known.entry = entry
+            known.to_node = result.to_node
+            known.success_msat = result.success_msat
+            known.fail_time_ns = result.fail_time_ns
+            known.fails_from_msat = result.fail_msat if result.fail_time_ns != NEVER_NS else NEVER_FAILS
+            known.fail_weight = -1.0
+            label.history = row
             label.history_generation = generation
-        entry = memory.next_of_sender[entry]
-    for row in range(scratch.ignored.shape[0]):
-        label = scratch.labels[scratch.ignored[row] >> _NODE_BITS]
+            row += np.int32(1)
+            if result.success_time_ns != NEVER_NS:
+                scratch.counters[2] = 1
+        entry = result.next_of_sender
+    for ignored in scratch.ignored:
+        label = scratch.labels[ignored >> _NODE_BITS]
         if label.history_generation != generation:
             label.history = np.int32(-1)
             label.history_generation = generation
@@ -193,9 +228,16 @@ def _weight(age_ns: Any, half_life_ns: Any) -> Any:
 
 
 @kernel
-def node_probability(
-    memory: Any, scratch: Any, estimator: Any, first: Any, amount: Any, capacity: Any, now: Any
-) -> Any:
+def _fail_weight(scratch: Any, estimator: Any, row: Any, now: Any) -> Any:
+    """Return how much a failure still counts; it is computed once per search."""
+    known = scratch.history[row]
+    if known.fail_weight < 0.0:
+        known.fail_weight = _weight(now - known.fail_time_ns, estimator.half_life_ns)
+    return known.fail_weight
+
+
+@kernel
+def node_probability(scratch: Any, estimator: Any, first: Any, amount: Any, capacity: Any, now: Any) -> Any:
     """Return the probability of a node's untried connections; `first` is its newest result or -1."""
     apriori = estimator.hop_probability * capacity_factor(amount, capacity, estimator.capacity_fraction)
     if first < 0 or estimator.apriori_weight == 1.0:
@@ -203,57 +245,58 @@ def node_probability(
     factor = 1.0 / (1.0 - estimator.apriori_weight) - 1.0
     total = apriori * factor
     weight = factor
-    entry = first
-    while entry >= 0:
-        if amount <= memory.success_msat[entry]:
+    row = first
+    while row >= 0:
+        known = scratch.history[row]
+        if amount <= known.success_msat:
             weight += 1.0
             total += estimator.success_probability
-        elif memory.fail_time_ns[entry] != NEVER_NS and amount >= memory.fail_msat[entry]:
-            weight += _weight(now - memory.fail_time_ns[entry], estimator.half_life_ns)
-        entry = scratch.history_next[entry]
+        elif amount >= known.fails_from_msat:
+            weight += _fail_weight(scratch, estimator, row, now)
+        row = known.next
     if weight == 0.0:
         return apriori  # only with a weight of 0 and results for other amounts, where LND divides 0 by 0
     return total / weight
 
 
 @kernel
-def _apriori(
-    memory: Any, scratch: Any, estimator: Any, own: Any, first: Any, entry: Any, amount: Any, capacity: Any, now: Any
-) -> Any:
-    """Return the a-priori estimate; `entry` is the pair's own result or -1, `first` its node's newest."""
+def _apriori(scratch: Any, estimator: Any, own: Any, first: Any, row: Any, amount: Any, capacity: Any, now: Any) -> Any:
+    """Return the a-priori estimate; `row` is the pair's own result or -1, `first` its node's newest."""
     if own:
         base = estimator.success_probability
         amount = _LOCAL_AMOUNT_MSAT
     else:
-        base = node_probability(memory, scratch, estimator, first, amount, capacity, now)
-    if entry < 0:
+        base = node_probability(scratch, estimator, first, amount, capacity, now)
+    if row < 0:
         return base
-    if amount <= memory.success_msat[entry]:
+    known = scratch.history[row]
+    if amount <= known.success_msat:
         return estimator.success_probability
-    if memory.fail_time_ns[entry] == NEVER_NS or amount < memory.fail_msat[entry]:
+    # An own channel is asked for more than any failure was about, unless nothing failed.
+    if amount < known.fails_from_msat or known.fails_from_msat == NEVER_FAILS:
         return base
-    return base * (1.0 - _weight(now - memory.fail_time_ns[entry], estimator.half_life_ns))
+    return base * (1.0 - _fail_weight(scratch, estimator, row, now))
 
 
 @kernel
 def _bimodal_direct(memory: Any, estimator: Any, entry: Any, amount: Any, capacity: Any, now: Any) -> Any:
     """Return the probability from what is known of the pair itself (directProbability)."""
     success, failure = np.int64(0), np.int64(capacity)
-    if entry >= 0 and memory.fail_time_ns[entry] != NEVER_NS:
-        age = now - memory.fail_time_ns[entry]
-        failure = cannot_send(memory.fail_msat[entry], np.int64(capacity), age, estimator.bimodal_decay_ns)
-    if entry >= 0 and memory.success_time_ns[entry] != NEVER_NS:
-        age = now - memory.success_time_ns[entry]
-        success = can_send(memory.success_msat[entry], age, estimator.bimodal_decay_ns)
+    if entry >= 0 and memory.results[entry].fail_time_ns != NEVER_NS:
+        age = now - memory.results[entry].fail_time_ns
+        failure = cannot_send(memory.results[entry].fail_msat, np.int64(capacity), age, estimator.bimodal_decay_ns)
+    if entry >= 0 and memory.results[entry].success_time_ns != NEVER_NS:
+        age = now - memory.results[entry].success_time_ns
+        success = can_send(memory.results[entry].success_msat, age, estimator.bimodal_decay_ns)
     return bimodal_probability(capacity, success, failure, amount, estimator.bimodal_scale_msat)
 
 
 @kernel
 def _bimodal_own(memory: Any, estimator: Any, entry: Any, now: Any) -> Any:
     """Return the probability of a channel of the sender, whose balance it knows (LocalPairProbability)."""
-    if entry < 0 or memory.fail_time_ns[entry] == NEVER_NS:
+    if entry < 0 or memory.results[entry].fail_time_ns == NEVER_NS:
         return 1.0
-    age = max(now - memory.fail_time_ns[entry], np.int64(0))
+    age = max(now - memory.results[entry].fail_time_ns, np.int64(0))
     return 1.0 - fading(age, estimator.bimodal_decay_ns)
 
 
@@ -268,19 +311,20 @@ def _bimodal(
     node_weight, decay = estimator.bimodal_node_weight, estimator.bimodal_decay_ns
     if node_weight == 0.0:
         return direct
-    if entry >= 0 and now - max(memory.fail_time_ns[entry], memory.success_time_ns[entry]) < decay:
+    if entry >= 0 and now - max(memory.results[entry].fail_time_ns, memory.results[entry].success_time_ns) < decay:
         return direct
     total = direct
     weights = 1.0
-    other = first
-    while other >= 0:
-        if other != entry and memory.success_msat[other] > 0:
-            weight = node_weight * fading(now - memory.success_time_ns[other], decay)
+    row = first
+    while row >= 0:
+        other = scratch.history[row].entry
+        row = scratch.history[row].next
+        if other != entry and memory.results[other].success_msat > 0:
+            weight = node_weight * fading(now - memory.results[other].success_time_ns, decay)
             total += weight
             weights += weight
-        if other != entry and memory.fail_msat[other] > 0:
-            weights += node_weight * fading(now - memory.fail_time_ns[other], decay)
-        other = scratch.history_next[other]
+        if other != entry and memory.results[other].fail_msat > 0:
+            weights += node_weight * fading(now - memory.results[other].fail_time_ns, decay)
     return total / weights
 
 
@@ -301,17 +345,19 @@ def pair_probability(
         return 0.0
     label = scratch.labels[from_node]
     first = label.history if label.history_generation == scratch.counters[0] else np.int32(-1)
-    entry = first
-    while entry >= 0 and memory.to_node[entry] != to_node:
-        entry = scratch.history_next[entry]
+    row = first
+    while row >= 0 and scratch.history[row].to_node != to_node:
+        row = scratch.history[row].next
     own = from_node == sender
     if estimator.kind == BIMODAL:
+        entry = scratch.history[row].entry if row >= 0 else np.int32(-1)
         return _bimodal(memory, scratch, estimator, own, first, entry, amount, capacity, now)
-    return _apriori(memory, scratch, estimator, own, first, entry, amount, capacity, now)
+    return _apriori(scratch, estimator, own, first, row, amount, capacity, now)
 
 
 @kernel
 def rebuild_table(memory: Any) -> None:
     """Fill an empty hash table with every entry in use, after the pool has grown."""
     for entry in range(memory.counters[0]):
-        insert_in_table(memory, np.int32(entry))
+        if memory.results[entry].sender >= 0:
+            insert_in_table(memory, np.int32(entry))

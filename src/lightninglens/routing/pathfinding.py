@@ -11,8 +11,10 @@ from lightninglens.core.graph import NetworkGraph
 from lightninglens.core.htlc import FailureCode, HtlcOutcome
 from lightninglens.core.ids import ChannelId
 from lightninglens.core.units import Msat
-from lightninglens.routing import _labels, _probability, _results, _search, _trees
+from lightninglens.routing import _labels, _results, _search, _trees
 from lightninglens.routing.bulk import RouteQueries, RoutesFound, SearchMethod
+from lightninglens.routing.growth import make_room
+from lightninglens.routing.memory import make_mission_control
 from lightninglens.routing.state import (
     ANY_NODE,
     REPORT_PAIRS,
@@ -21,9 +23,7 @@ from lightninglens.routing.state import (
     build_own_channels,
     build_view,
     check_estimator,
-    grow_mission_control,
     ignored_pairs,
-    make_mission_control,
     make_routes,
     make_scratch,
 )
@@ -131,7 +131,7 @@ class PathFinder:
         self._own = build_own_channels(graph, MAX_HTLC_SLOTS)
         self._own.spendable_msat[:] = spendable_msat
         self._memory = make_mission_control(graph.node_count)
-        self._scratch = make_scratch(graph.node_count, len(self._memory.sender))
+        self._scratch = make_scratch(graph.node_count)
         self._pairs = np.zeros((REPORT_PAIRS, 4), np.int64)
         self._routes = make_routes(1)
         self._sources, self._targets = graph.sources(), graph.targets()
@@ -228,7 +228,7 @@ class PathFinder:
         """
         nodes = np.array([route.hops[0].from_node, *(hop.to_node for hop in route.hops)], np.int64)
         amounts = np.array([hop.amount_msat for hop in route.hops], np.int64)
-        self._make_room()
+        self._memory, self._scratch = make_room(self._memory, self._scratch)
         return bool(
             _results.report_result(
                 self._memory,
@@ -272,14 +272,6 @@ class PathFinder:
         allowed = np.isin(np.arange(len(self._sources)) // 2, query.outgoing_channels)
         spendable = np.where((self._sources == query.sender) & ~allowed, 0, self._own.spendable_msat)
         return self._own._replace(spendable_msat=spendable)
-
-    def _make_room(self) -> None:
-        capacity = len(self._memory.sender)
-        if int(self._memory.counters[0]) + REPORT_PAIRS < capacity:
-            return
-        self._memory = grow_mission_control(self._memory, 2 * capacity)
-        _probability.rebuild_table(self._memory)
-        self._scratch = self._scratch._replace(history_next=np.zeros(2 * capacity, np.int32))
 
     def _read_route(self, sender: int) -> Route:
         count = int(self._routes.hops[0])

@@ -77,6 +77,25 @@ REACH = record_type(
 `to_sender` and `to_receiver` are lower bounds of the hops to either.
 """
 
+HISTORY = record_type(
+    [
+        ("success_msat", np.int64),
+        ("fails_from_msat", np.int64),
+        ("fail_time_ns", np.int64),
+        ("fail_weight", np.float64),
+        ("entry", np.int32),
+        ("to_node", np.int32),
+        ("next", np.int32),
+    ]
+)
+"""One remembered pair of the sender of a search, in a few bytes beside one another.
+
+`fails_from_msat` is NEVER_FAILS for a pair that has not failed; `fail_weight`
+is below 0 until it is asked for; `next` is the next row of the same node or -1.
+"""
+
+NEVER_FAILS = np.int64(2**62)
+
 LABEL = record_type(
     [
         ("weight", np.int64),
@@ -140,33 +159,11 @@ class Scratch(NamedTuple):
     heap_keys: NDArray[np.int64]
     heap_nodes: NDArray[np.int32]
     counters: NDArray[np.int64]
-    """0: generation, 1: nodes settled."""
-    history_next: NDArray[np.int32]
+    """0: generation, 1: nodes settled, 2: whether the sender remembers a success."""
+    history: NDArray[np.void]
+    """Rows of HISTORY: what the sender of the search remembers, chained by the node it starts at."""
     ignored: NDArray[np.int64]
     """Pairs that no route may use, as sorted keys; see `ignored_pairs`."""
-
-
-class MissionControl(NamedTuple):
-    """What every sender remembers of past attempts, by pair of nodes.
-
-    One pool for all senders; memory grows with what was tried, not with the
-    square of the nodes. `table` is an open-addressing hash of (sender, from, to).
-    """
-
-    sender: NDArray[np.int32]
-    from_node: NDArray[np.int32]
-    to_node: NDArray[np.int32]
-    fail_time_ns: NDArray[np.int64]
-    fail_msat: NDArray[np.int64]
-    success_time_ns: NDArray[np.int64]
-    success_msat: NDArray[np.int64]
-    second_chance_ns: NDArray[np.int64]
-    has_result: NDArray[np.bool_]
-    next_of_sender: NDArray[np.int32]
-    first_of_sender: NDArray[np.int32]
-    table: NDArray[np.int32]
-    counters: NDArray[np.int64]
-    """0: entries in use."""
 
 
 class RouteColumns(NamedTuple):
@@ -346,7 +343,7 @@ def make_routes(count: int) -> RouteColumns:
     )
 
 
-def make_scratch(node_count: int, history_capacity: int) -> Scratch:
+def make_scratch(node_count: int) -> Scratch:
     """Return working memory for a graph of `node_count` nodes."""
     return Scratch(
         reach=np.zeros(node_count + 1, REACH),
@@ -354,8 +351,8 @@ def make_scratch(node_count: int, history_capacity: int) -> Scratch:
         bounds=np.zeros((4, 3), np.int64),
         heap_keys=np.zeros(node_count + 1, np.int64),
         heap_nodes=np.zeros(node_count + 1, np.int32),
-        counters=np.zeros(2, np.int64),
-        history_next=np.zeros(history_capacity, np.int32),
+        counters=np.zeros(3, np.int64),
+        history=np.zeros(2 * REPORT_PAIRS, HISTORY),
         ignored=np.zeros(0, np.int64),
     )
 
@@ -363,35 +360,3 @@ def make_scratch(node_count: int, history_capacity: int) -> Scratch:
 def ignored_pairs(pairs: Iterable[tuple[int, int]]) -> NDArray[np.int64]:
     """Return pairs (from, to) as `Scratch.ignored` wants them; ANY_NODE as `to` means all pairs of the node."""
     return np.array(sorted({(first << 32) | (second + 1) for first, second in pairs}), np.int64)
-
-
-def grow_mission_control(memory: MissionControl, capacity: int) -> MissionControl:
-    """Return the same memory with room for `capacity` pairs (a power of two)."""
-    grown = make_mission_control(len(memory.first_of_sender), capacity)
-    used = int(memory.counters[0])
-    for name in MissionControl._fields:
-        if name in ("table", "first_of_sender", "counters"):
-            continue
-        getattr(grown, name)[:used] = getattr(memory, name)[:used]
-    grown.first_of_sender[:] = memory.first_of_sender
-    grown.counters[:] = memory.counters
-    return grown
-
-
-def make_mission_control(node_count: int, capacity: int = 1024) -> MissionControl:
-    """Return an empty memory with room for `capacity` pairs (a power of two)."""
-    return MissionControl(
-        sender=np.zeros(capacity, np.int32),
-        from_node=np.zeros(capacity, np.int32),
-        to_node=np.zeros(capacity, np.int32),
-        fail_time_ns=np.zeros(capacity, np.int64),
-        fail_msat=np.zeros(capacity, np.int64),
-        success_time_ns=np.zeros(capacity, np.int64),
-        success_msat=np.zeros(capacity, np.int64),
-        second_chance_ns=np.zeros(capacity, np.int64),
-        has_result=np.zeros(capacity, np.bool_),
-        next_of_sender=np.zeros(capacity, np.int32),
-        first_of_sender=np.full(node_count, -1, np.int32),
-        table=np.full(2 * capacity, -1, np.int32),
-        counters=np.zeros(1, np.int64),
-    )

@@ -23,9 +23,9 @@ from lightninglens.core.errors import InvariantError
 from lightninglens.core.graph import NetworkGraph, PolicyColumns
 from lightninglens.core.htlc import HtlcOutcome
 from lightninglens.core.units import MSAT_PER_SAT, NS_PER_MS
-from lightninglens.routing._probability import rebuild_table
+from lightninglens.routing.growth import make_room
 from lightninglens.routing.pathfinding import BLOCK_PADDING, DEFAULT_CLTV_LIMIT_BLOCKS, DEFAULT_FINAL_CLTV_BLOCKS
-from lightninglens.routing.state import BIMODAL, REPORT_PAIRS, Estimator, grow_mission_control, write_capacity
+from lightninglens.routing.state import BIMODAL, Estimator, write_capacity
 from lightninglens.sim import _channels, _events, _heap
 from lightninglens.sim._forwarding import BLOCK_NS
 from lightninglens.sim._paying import register_part
@@ -537,12 +537,8 @@ class Engine:
         if self._world.counters[Count.FREE_ATTEMPTS] == 0:
             self._grow_attempts()
         self._reserve_heap(_events.ROOM)
-        capacity = len(self._world.memory.sender)
-        if int(self._world.memory.counters[0]) + REPORT_PAIRS >= capacity:
-            memory = grow_mission_control(self._world.memory, 2 * capacity)
-            rebuild_table(memory)
-            scratch = self._world.scratch._replace(history_next=np.zeros(2 * capacity, np.int32))
-            self._world = self._world._replace(memory=memory, scratch=scratch)
+        memory, scratch = make_room(self._world.memory, self._world.scratch)
+        self._world = self._world._replace(memory=memory, scratch=scratch)
 
     def _empty_logs(self) -> None:
         self._collect_results()

@@ -14,18 +14,17 @@ from numpy.typing import NDArray
 from lightninglens.core.channels import MAX_HTLC_SLOTS
 from lightninglens.core.graph import NetworkGraph, PolicyColumns
 from lightninglens.core.units import MSAT_PER_SAT, NS_PER_MS, NS_PER_SECOND
+from lightninglens.routing.memory import MissionControl, make_mission_control
 from lightninglens.routing.state import (
     MAX_HOPS,
     REPORT_PAIRS,
     Estimator,
-    MissionControl,
     OwnChannels,
     RouteColumns,
     Scratch,
     View,
     build_own_channels,
     build_view,
-    make_mission_control,
     make_routes,
     make_scratch,
     record_type,
@@ -351,7 +350,7 @@ def make_world(
         enforced=make_enforced(graph.policies),
         gossip=build_view(graph, graph.policies),
         memory=make_mission_control(graph.node_count, FIRST_PAIRS),
-        scratch=make_scratch(graph.node_count, FIRST_PAIRS),
+        scratch=make_scratch(graph.node_count),
         estimator=_typed(estimator),
         bimodal=_typed(bimodal),
         sender_kind=np.zeros(graph.node_count, np.int8),

@@ -9,13 +9,9 @@ from tests.reference.pair_results import TimedPairResult
 
 from lightninglens.core.htlc import FailureCode
 from lightninglens.routing import _probability, _results
-from lightninglens.routing.state import (
-    REPORT_PAIRS,
-    Estimator,
-    MissionControl,
-    grow_mission_control,
-    make_mission_control,
-)
+from lightninglens.routing.growth import make_room
+from lightninglens.routing.memory import MissionControl, make_mission_control
+from lightninglens.routing.state import REPORT_PAIRS, Estimator, make_scratch
 
 pytestmark = pytest.mark.kernel
 
@@ -66,12 +62,12 @@ def state_of(memory: MissionControl) -> dict[tuple[int, int, int], tuple[int, in
         for low in range(NODES):
             for high in range(NODES):
                 row = _probability.find_entry(memory, sender, low, high)
-                if row >= 0 and memory.has_result[row]:
+                if row >= 0 and memory.results["has_result"][row]:
                     found[sender, low, high] = (
-                        int(memory.fail_time_ns[row]),
-                        int(memory.fail_msat[row]),
-                        int(memory.success_time_ns[row]),
-                        int(memory.success_msat[row]),
+                        int(memory.results["fail_time_ns"][row]),
+                        int(memory.results["fail_msat"][row]),
+                        int(memory.results["success_time_ns"][row]),
+                        int(memory.results["success_msat"][row]),
                     )
     return found
 
@@ -79,15 +75,13 @@ def state_of(memory: MissionControl) -> dict[tuple[int, int, int], tuple[int, in
 def test_table_finds_what_it_holds_after_growing() -> None:
     """Thousands of pairs in a table that doubles: every one is found, and no other."""
     draw = random.Random(4)
-    memory = make_mission_control(1_000, 16)
+    memory, scratch = make_mission_control(1_000, 16), make_scratch(1_000)
     rows: dict[tuple[int, int, int], int] = {}
     for _ in range(2_000):
         key = (draw.randrange(3), draw.randrange(1_000), draw.randrange(1_000))
-        if int(memory.counters[0]) == len(memory.sender):
-            memory = grow_mission_control(memory, 2 * len(memory.sender))
-            _probability.rebuild_table(memory)
+        memory, scratch = make_room(memory, scratch)
         rows[key] = int(_probability.claim_entry(memory, *key))
-    assert len(set(rows.values())) == len(rows) == int(memory.counters[0])
+    assert len(set(rows.values())) == len(rows) == int(memory.rows_of_sender.sum())
     for key, row in rows.items():
         assert int(_probability.find_entry(memory, *key)) == row
         other = (key[0], key[2], key[1])

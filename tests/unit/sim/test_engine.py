@@ -9,7 +9,7 @@ from tests.reference.networks import build_graph, plain_policy
 from lightninglens.core.channels import Opener
 from lightninglens.core.errors import InvariantError
 from lightninglens.core.htlc import HtlcOutcome
-from lightninglens.routing.state import make_mission_control
+from lightninglens.routing.memory import make_mission_control
 from lightninglens.sim.engine import FOREVER_NS, Engine, EngineConfig, PaymentRequests
 
 pytestmark = pytest.mark.kernel
@@ -121,7 +121,7 @@ def test_memory_of_senders_grows_while_running() -> None:
     engine.submit(payments)
     engine.run_until(FOREVER_NS)
     assert (engine.harvest().payments.outcome == HtlcOutcome.SUCCEEDED).all()
-    assert int(engine._world.memory.counters[0]) == 2 * leaves
+    assert int(engine._world.memory.rows_of_sender.sum()) == 2 * leaves
 
 
 def test_time_and_blocks() -> None:
