@@ -78,9 +78,7 @@ def cut(recording: Recording, centre: int, radius: int) -> EgoNetwork:
             amount_msat=crossings.amount_msat,
             tag=np.zeros(len(senders), np.int32),
             fee_limit_msat=limits_msat,
-            most_parts=np.where(crossings.settled, 1, recording.requests.most_parts[crossings.payment]).astype(
-                np.int32
-            ),
+            most_parts=np.where(crossings.settled, 1, payers_parts).astype(np.int32),
         ),
         descriptions=("Crossing",),
     )
