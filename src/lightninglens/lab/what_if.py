@@ -80,7 +80,7 @@ def forwards_of_run(directory: Path, graph: NetworkGraph, nodes: Sequence[int]) 
     ).explode("node", "came_msat", "went_msat")
     found = []
     for row in nodes:
-        own = hops.filter(pl.col("node") == str(graph.node_ids[row]))
+        own = hops.filter(pl.col("node") == row)
         found.append(
             NodeForwards(
                 node_id=str(graph.node_ids[row]),

@@ -1,7 +1,7 @@
 """Twins of one node: the network around it, with the demand that a full run brought to its boundary.
 
 Entry points: `record`, `cut`, `run_twin`, `NodeChange`, `compare`, `save_twin`. The model and its errors are told in
-docs/explanation/ego-networks.md, the reasons in docs/adr/0042.
+docs/explanation/ego-networks.md, the reasons in docs/adr/0060.
 """
 
 from lightninglens.lab.ego.compare import Comparison, NodeEarnings, compare, earnings_of
