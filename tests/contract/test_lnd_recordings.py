@@ -65,7 +65,7 @@ def kernel_estimate(case: dict[str, Any], estimator: Estimator) -> float:
     node = SENDER if case["local"] else FORWARDER
     for to_node, *row in case["results"] or []:
         lnd.remember(memory, SENDER, node, to_node, row)
-    memory, scratch = make_room(memory, make_scratch(NODES))
+    scratch = make_scratch(NODES)
     scratch.counters[0] += 1
     _probability.load_history(memory, scratch, SENDER)
     return float(
@@ -197,6 +197,7 @@ def finder_for(graph: Any, network: dict[str, Any], query: dict[str, Any]) -> Pa
     finder = PathFinder(graph, lnd.spendable_of(network), height=query["height"], estimator=estimator)
     if query["use_history"]:
         for low, high, *row in network["history"]:
+            finder._memory = make_room(finder._memory)
             lnd.remember(finder._memory, query["sender"], low, high, row)
     return finder
 

@@ -63,11 +63,18 @@ def timed(row: list[Any]) -> TimedPairResult:
 def remember(memory: MissionControl, sender: int, from_node: int, to_node: int, row: list[Any]) -> None:
     """Write one recorded pair result into the kernels' memory."""
     entry = claim_entry(memory, sender, from_node, to_node)
+    memory.has_succeeded[sender] |= row[2] is not None
     memory.results["has_result"][entry] = True
     memory.results["fail_time_ns"][entry] = NEVER_NS if row[0] is None else row[0]
     memory.results["fail_msat"][entry] = row[1]
     memory.results["success_time_ns"][entry] = NEVER_NS if row[2] is None else row[2]
     memory.results["success_msat"][entry] = row[3]
+
+
+def pairs_in(memory: MissionControl) -> int:
+    """Return how many pairs are remembered, heads of nodes left out."""
+    rows = memory.results
+    return int(np.sum((rows["sender"] >= 0) & (rows["from_node"] != rows["to_node"])))
 
 
 def twin_state(history: list[list[Any]]) -> State:

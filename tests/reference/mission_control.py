@@ -43,14 +43,17 @@ class AprioriConfig:
         if self.apriori_weight == 1 or not results:
             return apriori
         factor = 1 / (1 - self.apriori_weight) - 1
-        total, weight = apriori * factor, factor
+        # LND adds in the order of a map; here successes are counted and failures added, so that sums are repeatable.
+        successes, failures = 0, 0.0
         for result in results.values():
             if amt <= result.success_amt:
-                weight += 1
-                total += self.prev_success_probability
+                successes += 1
             elif result.fail_time is not None and amt >= result.fail_amt:
-                weight += self._weight(now - result.fail_time)
-        return total / weight if weight else apriori  # Go has NaN here
+                failures += self._weight(now - result.fail_time)
+        weight = factor + successes + failures
+        if not weight:
+            return apriori  # Go has NaN here
+        return (apriori * factor + self.prev_success_probability * successes) / weight
 
     def _calculate(self, now: int, results: dict[int, TimedPairResult], node: float, to_node: int, amt: int) -> float:
         if to_node not in results:

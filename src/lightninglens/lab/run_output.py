@@ -25,7 +25,7 @@ from lightninglens.sim.simulation import Simulation, Snapshot, Step
 from lightninglens.storage.files.runs import RunWriter, TableData
 from lightninglens.storage.files.tables import ATTEMPTS, CHANNEL_STATES, HTLC_EVENTS, NODES, PAYMENTS, Table
 
-PART_PAYMENTS = 131_072
+PART_PAYMENTS = 65_536
 PART_EVENTS = 1_048_576
 PART_STATES = 1_048_576
 

@@ -13,7 +13,7 @@ import numpy as np
 from lightninglens.core.jit import kernel
 from lightninglens.routing._bimodal import bimodal_probability, can_send, cannot_send, fading
 from lightninglens.routing.memory import FIRST_BLOCK, LARGEST_BLOCK
-from lightninglens.routing.state import ANY_NODE, BIMODAL, NEVER_FAILS, NEVER_NS
+from lightninglens.routing.state import ANY_NODE, BIMODAL, NEVER_NS
 
 _CERTAIN_SHARE = 0.08
 """Below this share of the capacity the capacity factor is exactly 1.0 in float64, at LND's constants."""
@@ -22,6 +22,8 @@ _LEAST_FACTOR = 0.5
 _LOCAL_AMOUNT_MSAT = np.int64(2**62)
 _HOUR_NS = np.int64(3_600_000_000_000)
 _NODE_BITS = 32
+_MANY_PAIRS = 24
+"""Beyond this many pairs of one node the hash table is quicker than their chain."""
 
 
 @kernel
@@ -54,9 +56,28 @@ def claim_entry(memory: Any, sender: Any, from_node: Any, to_node: Any) -> Any:
     entry = find_entry(memory, sender, from_node, to_node)
     if entry >= 0:
         return entry
+    head = find_entry(memory, sender, from_node, from_node)
+    if head < 0:
+        head = _new_entry(memory, sender, from_node, from_node)
+        memory.results[head].first_pair = np.int32(-1)
+        memory.results[head].pairs = np.int32(0)
+        memory.results[head].next = memory.first_of_sender[sender]
+        memory.first_of_sender[sender] = head
+    entry = _new_entry(memory, sender, from_node, to_node)
+    memory.results[entry].next = np.int32(-1)
+    node = memory.results[head]
+    if node.first_pair < 0:
+        node.first_pair = entry
+    else:
+        memory.results[node.last_pair].next = entry
+    node.last_pair = entry
+    node.pairs += np.int32(1)
+    return entry
+
+
+@kernel
+def _new_entry(memory: Any, sender: Any, from_node: Any, to_node: Any) -> Any:
     entry = _free_row(memory, sender)
-    memory.rows_of_sender[sender] += 1
-    memory.counters[1] = max(memory.counters[1], np.int64(memory.rows_of_sender[sender]))
     result = memory.results[entry]
     result.sender = sender
     result.from_node = from_node
@@ -67,8 +88,6 @@ def claim_entry(memory: Any, sender: Any, from_node: Any, to_node: Any) -> Any:
     result.success_msat = 0
     result.second_chance_ns = NEVER_NS
     result.has_result = False
-    result.next_of_sender = memory.first_of_sender[sender]
-    memory.first_of_sender[sender] = entry
     insert_in_table(memory, entry)
     return entry
 
@@ -77,12 +96,10 @@ def claim_entry(memory: Any, sender: Any, from_node: Any, to_node: Any) -> Any:
 def _free_row(memory: Any, sender: Any) -> Any:
     """Take a row of the sender's newest block, or of a new one twice as large."""
     row = memory.free_of_sender[sender]
-    end = memory.end_of_sender[sender]
-    if row == end:
-        newest = memory.first_of_sender[sender]
+    if row == memory.end_of_sender[sender]:
         size = FIRST_BLOCK
-        if newest >= 0:
-            size = min(2 * memory.results[newest].block_rows, LARGEST_BLOCK)
+        if row > 0:
+            size = min(2 * memory.results[row - 1].block_rows, LARGEST_BLOCK)
         row = np.int32(memory.counters[0])
         memory.counters[0] += size
         memory.end_of_sender[sender] = row + size
@@ -107,6 +124,7 @@ def insert_in_table(memory: Any, entry: Any) -> None:
 def record_success(memory: Any, sender: Any, from_node: Any, to_node: Any, amount: Any, now: Any) -> None:
     """Note that a pair carried `amount` (setLastPairResult, success)."""
     entry = claim_entry(memory, sender, from_node, to_node)
+    memory.has_succeeded[sender] = True
     memory.results[entry].has_result = True
     memory.results[entry].success_time_ns = now
     memory.results[entry].success_msat = max(memory.results[entry].success_msat, amount)
@@ -136,15 +154,18 @@ def record_failure(
 @kernel
 def fail_all_of_node(memory: Any, sender: Any, node: Any, now: Any) -> None:
     """Fail every remembered pair that touches a node (setAllFail)."""
-    entry = memory.first_of_sender[sender]
-    while entry >= 0:
-        touches = memory.results[entry].from_node == node or memory.results[entry].to_node == node
-        if touches and memory.results[entry].has_result:
-            memory.results[entry].fail_time_ns = now
-            memory.results[entry].fail_msat = 0
-            memory.results[entry].success_time_ns = NEVER_NS
-            memory.results[entry].success_msat = 0
-        entry = memory.results[entry].next_of_sender
+    head = memory.first_of_sender[sender]
+    while head >= 0:
+        entry = memory.results[head].first_pair
+        while entry >= 0:
+            result = memory.results[entry]
+            if (result.from_node == node or result.to_node == node) and result.has_result:
+                result.fail_time_ns = now
+                result.fail_msat = 0
+                result.success_time_ns = NEVER_NS
+                result.success_msat = 0
+            entry = result.next
+        head = memory.results[head].next
 
 
 @kernel
@@ -162,27 +183,14 @@ def grant_second_chance(memory: Any, estimator: Any, sender: Any, from_node: Any
 def load_history(memory: Any, scratch: Any, sender: Any) -> None:
     """Hang the sender's results on the nodes they start at, and mark where pairs are ignored, for the next search."""
     generation = np.int32(scratch.counters[0])
-    scratch.counters[2] = 0
-    row = np.int32(0)
-    entry = memory.first_of_sender[sender]
-    while entry >= 0:
-        result = memory.results[entry]
-        if result.has_result:
-            label = scratch.labels[result.from_node]
-            known = scratch.history[row]
-            known.next = label.history if label.history_generation == generation else np.int32(-1)
-            known.entry = entry
-            known.to_node = result.to_node
-            known.success_msat = result.success_msat
-            known.fail_time_ns = result.fail_time_ns
-            known.fails_from_msat = result.fail_msat if result.fail_time_ns != NEVER_NS else NEVER_FAILS
-            known.fail_weight = -1.0
-            label.history = row
-            label.history_generation = generation
-            row += np.int32(1)
-            if result.success_time_ns != NEVER_NS:
-                scratch.counters[2] = 1
-        entry = result.next_of_sender
+    head = memory.first_of_sender[sender]
+    while head >= 0:
+        node = memory.results[head].from_node
+        label = scratch.labels[node]
+        label.history = head
+        label.history_generation = generation
+        scratch.tried[node].below_msat = np.int64(0)
+        head = memory.results[head].next
     for ignored in scratch.ignored:
         label = scratch.labels[ignored >> _NODE_BITS]
         if label.history_generation != generation:
@@ -228,54 +236,77 @@ def _weight(age_ns: Any, half_life_ns: Any) -> Any:
 
 
 @kernel
-def _fail_weight(scratch: Any, estimator: Any, row: Any, now: Any) -> Any:
-    """Return how much a failure still counts; it is computed once per search."""
-    known = scratch.history[row]
-    if known.fail_weight < 0.0:
-        known.fail_weight = _weight(now - known.fail_time_ns, estimator.half_life_ns)
-    return known.fail_weight
+def _sum_up(memory: Any, estimator: Any, tried: Any, head: Any, amount: Any, now: Any) -> None:
+    """Count what a node's pairs say of an amount, and of which amounts about it they say the same."""
+    from_msat, below_msat = np.int64(0), _LOCAL_AMOUNT_MSAT
+    successes = np.int32(0)
+    failures = 0.0
+    entry = memory.results[head].first_pair
+    while entry >= 0:
+        known = memory.results[entry]
+        entry = known.next
+        has_failed = known.fail_time_ns != NEVER_NS
+        if amount <= known.success_msat:
+            successes += np.int32(1)
+            below_msat = min(below_msat, known.success_msat + 1)
+            continue
+        from_msat = max(from_msat, known.success_msat + 1)
+        if has_failed and amount >= known.fail_msat:
+            failures += _weight(now - known.fail_time_ns, estimator.half_life_ns)
+            from_msat = max(from_msat, known.fail_msat)
+        elif has_failed:
+            below_msat = min(below_msat, known.fail_msat)
+    tried.from_msat = from_msat
+    tried.below_msat = below_msat
+    tried.successes = successes
+    tried.failures = failures
 
 
 @kernel
-def node_probability(scratch: Any, estimator: Any, first: Any, amount: Any, capacity: Any, now: Any) -> Any:
-    """Return the probability of a node's untried connections; `first` is its newest result or -1."""
+def node_probability(
+    memory: Any, scratch: Any, estimator: Any, node: Any, head: Any, amount: Any, capacity: Any, now: Any
+) -> Any:
+    """Return the probability of a node's untried connections; `head` is the head of its pairs or -1."""
     apriori = estimator.hop_probability * capacity_factor(amount, capacity, estimator.capacity_fraction)
-    if first < 0 or estimator.apriori_weight == 1.0:
+    if head < 0 or estimator.apriori_weight == 1.0:
         return apriori
+    tried = scratch.tried[node]
+    if amount < tried.from_msat or amount >= tried.below_msat:
+        _sum_up(memory, estimator, tried, head, amount, now)
     factor = 1.0 / (1.0 - estimator.apriori_weight) - 1.0
-    total = apriori * factor
-    weight = factor
-    row = first
-    while row >= 0:
-        known = scratch.history[row]
-        if amount <= known.success_msat:
-            weight += 1.0
-            total += estimator.success_probability
-        elif amount >= known.fails_from_msat:
-            weight += _fail_weight(scratch, estimator, row, now)
-        row = known.next
+    weight = factor + np.float64(tried.successes) + tried.failures
     if weight == 0.0:
         return apriori  # only with a weight of 0 and results for other amounts, where LND divides 0 by 0
-    return total / weight
+    return (apriori * factor + estimator.success_probability * np.float64(tried.successes)) / weight
 
 
 @kernel
-def _apriori(scratch: Any, estimator: Any, own: Any, first: Any, row: Any, amount: Any, capacity: Any, now: Any) -> Any:
-    """Return the a-priori estimate; `row` is the pair's own result or -1, `first` its node's newest."""
+def _apriori(
+    memory: Any,
+    scratch: Any,
+    estimator: Any,
+    own: Any,
+    node: Any,
+    head: Any,
+    entry: Any,
+    amount: Any,
+    capacity: Any,
+    now: Any,
+) -> Any:
+    """Return the a-priori estimate; `entry` is the pair's own result or -1, `head` that of its node's pairs."""
     if own:
         base = estimator.success_probability
         amount = _LOCAL_AMOUNT_MSAT
     else:
-        base = node_probability(scratch, estimator, first, amount, capacity, now)
-    if row < 0:
+        base = node_probability(memory, scratch, estimator, node, head, amount, capacity, now)
+    if entry < 0:
         return base
-    known = scratch.history[row]
+    known = memory.results[entry]
     if amount <= known.success_msat:
         return estimator.success_probability
-    # An own channel is asked for more than any failure was about, unless nothing failed.
-    if amount < known.fails_from_msat or known.fails_from_msat == NEVER_FAILS:
+    if known.fail_time_ns == NEVER_NS or amount < known.fail_msat:
         return base
-    return base * (1.0 - _fail_weight(scratch, estimator, row, now))
+    return base * (1.0 - _weight(now - known.fail_time_ns, estimator.half_life_ns))
 
 
 @kernel
@@ -301,9 +332,7 @@ def _bimodal_own(memory: Any, estimator: Any, entry: Any, now: Any) -> Any:
 
 
 @kernel
-def _bimodal(
-    memory: Any, scratch: Any, estimator: Any, own: Any, first: Any, entry: Any, amount: Any, capacity: Any, now: Any
-) -> Any:
+def _bimodal(memory: Any, estimator: Any, own: Any, head: Any, entry: Any, amount: Any, capacity: Any, now: Any) -> Any:
     """Return the bimodal estimate, mixed with how the node's other channels fared (calculateProbability)."""
     if own:
         return _bimodal_own(memory, estimator, entry, now)
@@ -315,17 +344,31 @@ def _bimodal(
         return direct
     total = direct
     weights = 1.0
-    row = first
-    while row >= 0:
-        other = scratch.history[row].entry
-        row = scratch.history[row].next
-        if other != entry and memory.results[other].success_msat > 0:
-            weight = node_weight * fading(now - memory.results[other].success_time_ns, decay)
+    other = memory.results[head].first_pair if head >= 0 else np.int32(-1)
+    while other >= 0:
+        known = memory.results[other]
+        if other != entry and known.success_msat > 0:
+            weight = node_weight * fading(now - known.success_time_ns, decay)
             total += weight
             weights += weight
-        if other != entry and memory.results[other].fail_msat > 0:
-            weights += node_weight * fading(now - memory.results[other].fail_time_ns, decay)
+        if other != entry and known.fail_msat > 0:
+            weights += node_weight * fading(now - known.fail_time_ns, decay)
+        other = known.next
     return total / weights
+
+
+@kernel
+def _find_result(memory: Any, sender: Any, from_node: Any, to_node: Any, head: Any) -> Any:
+    """Return the entry of a pair that has a result, or -1."""
+    if memory.results[head].pairs > _MANY_PAIRS:
+        entry = find_entry(memory, sender, from_node, to_node)
+    else:
+        entry = memory.results[head].first_pair
+        while entry >= 0 and memory.results[entry].to_node != to_node:
+            entry = memory.results[entry].next
+    if entry >= 0 and not memory.results[entry].has_result:
+        return np.int32(-1)
+    return entry
 
 
 @kernel
@@ -344,15 +387,14 @@ def pair_probability(
     if scratch.ignored.shape[0] > 0 and _is_ignored(scratch.ignored, from_node, to_node):
         return 0.0
     label = scratch.labels[from_node]
-    first = label.history if label.history_generation == scratch.counters[0] else np.int32(-1)
-    row = first
-    while row >= 0 and scratch.history[row].to_node != to_node:
-        row = scratch.history[row].next
+    head = label.history if label.history_generation == scratch.counters[0] else np.int32(-1)
+    entry = np.int32(-1)
+    if head >= 0:
+        entry = _find_result(memory, sender, from_node, to_node, head)
     own = from_node == sender
     if estimator.kind == BIMODAL:
-        entry = scratch.history[row].entry if row >= 0 else np.int32(-1)
-        return _bimodal(memory, scratch, estimator, own, first, entry, amount, capacity, now)
-    return _apriori(scratch, estimator, own, first, row, amount, capacity, now)
+        return _bimodal(memory, estimator, own, head, entry, amount, capacity, now)
+    return _apriori(memory, scratch, estimator, own, from_node, head, entry, amount, capacity, now)
 
 
 @kernel

@@ -340,7 +340,7 @@ def find_route(
         cost,
         now,
     )
-    most = greatest_hop_probability(estimator, scratch.counters[2] != 0)
+    most = greatest_hop_probability(estimator, memory.has_succeeded[sender])
     exact = cost < estimator.min_probability * DIRECTED_BELOW and fee_limit < DIRECTED_BELOW and amount < DIRECTED_BELOW
     if not settle(view, scratch, memory, estimator, channels, query, most, horizon if exact else 0):
         return NO_ROUTE

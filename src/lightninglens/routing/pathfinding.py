@@ -228,7 +228,7 @@ class PathFinder:
         """
         nodes = np.array([route.hops[0].from_node, *(hop.to_node for hop in route.hops)], np.int64)
         amounts = np.array([hop.amount_msat for hop in route.hops], np.int64)
-        self._memory, self._scratch = make_room(self._memory, self._scratch)
+        self._memory = make_room(self._memory)
         return bool(
             _results.report_result(
                 self._memory,

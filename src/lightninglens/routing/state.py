@@ -77,24 +77,16 @@ REACH = record_type(
 `to_sender` and `to_receiver` are lower bounds of the hops to either.
 """
 
-HISTORY = record_type(
+TRIED = record_type(
     [
-        ("success_msat", np.int64),
-        ("fails_from_msat", np.int64),
-        ("fail_time_ns", np.int64),
-        ("fail_weight", np.float64),
-        ("entry", np.int32),
-        ("to_node", np.int32),
-        ("next", np.int32),
+        ("from_msat", np.int64),
+        ("below_msat", np.int64),
+        ("failures", np.float64),
+        ("successes", np.int32),
     ]
 )
-"""One remembered pair of the sender of a search, in a few bytes beside one another.
-
-`fails_from_msat` is NEVER_FAILS for a pair that has not failed; `fail_weight`
-is below 0 until it is asked for; `next` is the next row of the same node or -1.
-"""
-
-NEVER_FAILS = np.int64(2**62)
+"""What the sender of a search remembers of a node's pairs for amounts of at least `from_msat` and less than
+`below_msat`: how many succeed, and how much those that fail still count. Computed once for each such range."""
 
 LABEL = record_type(
     [
@@ -159,9 +151,9 @@ class Scratch(NamedTuple):
     heap_keys: NDArray[np.int64]
     heap_nodes: NDArray[np.int32]
     counters: NDArray[np.int64]
-    """0: generation, 1: nodes settled, 2: whether the sender remembers a success."""
-    history: NDArray[np.void]
-    """Rows of HISTORY: what the sender of the search remembers, chained by the node it starts at."""
+    """0: generation, 1: nodes settled."""
+    tried: NDArray[np.void]
+    """Rows of TRIED, per node; valid where the label's history is."""
     ignored: NDArray[np.int64]
     """Pairs that no route may use, as sorted keys; see `ignored_pairs`."""
 
@@ -351,8 +343,8 @@ def make_scratch(node_count: int) -> Scratch:
         bounds=np.zeros((4, 3), np.int64),
         heap_keys=np.zeros(node_count + 1, np.int64),
         heap_nodes=np.zeros(node_count + 1, np.int32),
-        counters=np.zeros(3, np.int64),
-        history=np.zeros(2 * REPORT_PAIRS, HISTORY),
+        counters=np.zeros(2, np.int64),
+        tried=np.zeros(node_count + 1, TRIED),
         ignored=np.zeros(0, np.int64),
     )
 

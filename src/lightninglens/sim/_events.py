@@ -9,7 +9,7 @@ import numpy as np
 
 from lightninglens.core.jit import inlined, kernel
 from lightninglens.routing.memory import ROOM as MEMORY_ROOM
-from lightninglens.routing.state import MAX_HOPS, REPORT_PAIRS
+from lightninglens.routing.state import MAX_HOPS
 from lightninglens.sim._forwarding import tell_senders
 from lightninglens.sim._heap import take
 from lightninglens.sim._htlcs import come_back, forward
@@ -54,7 +54,6 @@ def _has_room(world: Any) -> Any:
         and counters[_ROUTE_LOG] + MAX_HOPS < world.route_log.shape[0]
         and counters[_HTLC_LOG] + ROOM < world.htlc_log.shape[0]
         and memory.counters[0] + MEMORY_ROOM < memory.results.shape[0]
-        and memory.counters[1] + REPORT_PAIRS < world.scratch.history.shape[0]
     )
 
 

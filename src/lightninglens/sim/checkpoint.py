@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightninglens.core.graph import PolicyColumns
-from lightninglens.routing.growth import make_room
 from lightninglens.sim.simulation import SimulationState
 
 Arrays = dict[str, NDArray[Any]]
@@ -53,12 +52,11 @@ def from_arrays(fresh: SimulationState, arrays: Mapping[str, NDArray[Any]]) -> S
     )
     numbers = _fitting("numbers", arrays, np.zeros(6, np.int64), grows=False)
     now_ns, next_payment_id, next_snapshot_ns, drawn, drawn_until_ns, window_ns = (int(number) for number in numbers)
-    memory, scratch = make_room(world.memory, world.scratch)
     return SimulationState(
         engine=replace(
             fresh.engine,
             policies=policies,
-            world=world._replace(memory=memory, scratch=scratch),
+            world=world,
             next_payment_id=next_payment_id,
             now_ns=now_ns,
         ),

@@ -537,8 +537,7 @@ class Engine:
         if self._world.counters[Count.FREE_ATTEMPTS] == 0:
             self._grow_attempts()
         self._reserve_heap(_events.ROOM)
-        memory, scratch = make_room(self._world.memory, self._world.scratch)
-        self._world = self._world._replace(memory=memory, scratch=scratch)
+        self._world = self._world._replace(memory=make_room(self._world.memory))
 
     def _empty_logs(self) -> None:
         self._collect_results()

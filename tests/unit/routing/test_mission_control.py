@@ -5,13 +5,14 @@ import random
 import numpy as np
 import pytest
 from tests.reference import mission_control as twin
+from tests.reference.lnd import pairs_in
 from tests.reference.pair_results import TimedPairResult
 
 from lightninglens.core.htlc import FailureCode
 from lightninglens.routing import _probability, _results
 from lightninglens.routing.growth import make_room
 from lightninglens.routing.memory import MissionControl, make_mission_control
-from lightninglens.routing.state import REPORT_PAIRS, Estimator, make_scratch
+from lightninglens.routing.state import REPORT_PAIRS, Estimator
 
 pytestmark = pytest.mark.kernel
 
@@ -75,13 +76,14 @@ def state_of(memory: MissionControl) -> dict[tuple[int, int, int], tuple[int, in
 def test_table_finds_what_it_holds_after_growing() -> None:
     """Thousands of pairs in a table that doubles: every one is found, and no other."""
     draw = random.Random(4)
-    memory, scratch = make_mission_control(1_000, 16), make_scratch(1_000)
+    memory = make_mission_control(1_000, 16)
     rows: dict[tuple[int, int, int], int] = {}
     for _ in range(2_000):
-        key = (draw.randrange(3), draw.randrange(1_000), draw.randrange(1_000))
-        memory, scratch = make_room(memory, scratch)
+        low, high = draw.sample(range(1_000), 2)
+        key = (draw.randrange(3), low, high)
+        memory = make_room(memory)
         rows[key] = int(_probability.claim_entry(memory, *key))
-    assert len(set(rows.values())) == len(rows) == int(memory.rows_of_sender.sum())
+    assert len(set(rows.values())) == len(rows) == pairs_in(memory)
     for key, row in rows.items():
         assert int(_probability.find_entry(memory, *key)) == row
         other = (key[0], key[2], key[1])

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.reference.lnd import pairs_in
 from tests.reference.networks import build_graph, plain_policy
 from tests.reference.pathfinding import payload_bytes
 
@@ -177,7 +178,7 @@ def test_memory_grows_with_what_is_reported() -> None:
         assert isinstance(route, Route)
         assert search.nodes_settled >= 1
         assert search.report(route, now_ns=0)
-    assert int(search._memory.rows_of_sender.sum()) == count
+    assert pairs_in(search._memory) == count
     again = search.find(RouteQuery(sender=0, receiver=count, amount_msat=1_000))
     assert isinstance(again, Route)
     assert again.probability == pytest.approx(0.95)

@@ -66,12 +66,12 @@ def open_scenario_file(written: ScenarioFile) -> OpenedScenario:
     world = _open_graph(written)
     demand, demand_record = _open_demand(written, world)
     local_msat, balances_file = _open_balances(written, world)
-    with_all = demand.payments_in_all if written.payments is None else written.payments
+    asked = [count for count in (written.payments, demand.payments_in_all) if count is not None]
     scenario = Scenario(
         name=written.name,
         seed=written.seed,
         graph=world.source,
-        payments=DEFAULT_PAYMENTS if with_all is None else with_all,
+        payments=min(asked, default=DEFAULT_PAYMENTS),
         balances=written.balances,
         balances_file=balances_file,
         demand=demand_record,
