@@ -20,7 +20,6 @@ from lightninglens.lab.ego import (
 )
 from lightninglens.lab.ego.compare import floor_of
 from lightninglens.lab.ego.crossings import ball, fee_limits_msat
-from lightninglens.lab.ego.cut import MOST_CHAIN
 from lightninglens.lab.ego.record import again
 from lightninglens.lab.scenarios import open_scenario_file
 from lightninglens.lab.worlds import open_world
@@ -120,8 +119,7 @@ def test_a_twin_is_the_real_channels_and_free_ways_in_and_out(base: Recording, b
     assert not graph.policies.base_fee_msat[2 * real :].any()
     assert ego.centre < ego.inside
     virtual = np.bincount(np.concatenate([graph.node1[real:], graph.node2[real:]]), minlength=graph.node_count)
-    assert virtual[ego.centre] == 0 or radius == 0
-    assert find_crossings(base, ball(base.graph, busiest, radius)).hops_before.max() <= MOST_CHAIN
+    assert virtual[ego.centre] == 0
 
 
 def test_a_twin_earns_what_its_node_earned(base: Recording, busiest: int) -> None:
