@@ -1,8 +1,10 @@
-"""Put the tables of `lens lab compare` into docs/explanation/rebalancing.md, from the results that are kept beside it.
+"""Put measured tables into the pages of docs/explanation, from the results that are kept beside them.
 
     python tools/measured.py keep RUN/comparison.json NAME
+    python tools/measured.py keep RUN/fidelity.json fidelity-NAME
 
-keeps a result without its single worlds; `tools/generate_docs.py` renders what is kept.
+keeps a result of `lens lab compare` (without its single worlds) or of `lens lab fidelity`;
+`tools/generate_docs.py` renders what is kept.
 """
 
 import dataclasses
@@ -11,28 +13,40 @@ import sys
 from pathlib import Path
 
 from lightninglens.lab.compare import Comparison, render
+from lightninglens.lab.fidelity import Fidelity
+from lightninglens.lab.fidelity.report import fill_page
 from lightninglens.storage.files.codec import read_record, to_json
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = Path("docs/explanation/rebalancing.md")
+FIDELITY_PAGE = Path("docs/explanation/fidelity.md")
 KEPT = Path("docs/explanation/measured")
 
 _TABLE = re.compile(r"(<!-- measured: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->\n)", re.DOTALL)
 
 
 def pages(root: Path) -> dict[Path, str]:
-    """Return the page with each table as the kept results have it."""
+    """Return the pages with each table as the kept results have it."""
 
     def fill(found: re.Match[str]) -> str:
         result = read_record(Comparison, root / KEPT / f"{found['name']}.json")
         return f"{found[1]}\n{render(result)}\n{found[3]}"
 
-    return {root / PAGE: _TABLE.sub(fill, (root / PAGE).read_text())}
+    kept = sorted((root / KEPT).glob("fidelity-*.json"))
+    found = Fidelity(tables=tuple(table for path in kept for table in read_record(Fidelity, path).tables))
+    return {
+        root / PAGE: _TABLE.sub(fill, (root / PAGE).read_text()),
+        root / FIDELITY_PAGE: fill_page((root / FIDELITY_PAGE).read_text(), found),
+    }
 
 
 def keep(source: Path, name: str) -> None:
     """Keep a result for the page."""
-    result = dataclasses.replace(read_record(Comparison, source), worlds=())
+    result: Comparison | Fidelity
+    if name.startswith("fidelity-"):
+        result = read_record(Fidelity, source)
+    else:
+        result = dataclasses.replace(read_record(Comparison, source), worlds=())
     (ROOT / KEPT).mkdir(exist_ok=True)
     (ROOT / KEPT / f"{name}.json").write_bytes(to_json(result))
 

@@ -55,6 +55,7 @@ class Stream(IntEnum):
     NODE_SIDE = 37
     SWAP_PROVIDER = 38
     SCRAMBLE = 40
+    FIDELITY = 50
 
 
 @kernel

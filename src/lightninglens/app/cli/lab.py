@@ -13,6 +13,7 @@ from lightninglens.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from lightninglens.lab.compare import CompareOptions, Comparison
+    from lightninglens.lab.fidelity import Fidelity, Study
 
 app = new_app(help="Experiments in simulated worlds.")
 
@@ -116,6 +117,93 @@ def compare(
     typer.echo(document if as_json else text, nl=False)
 
 
+@app.command(epilog="Example: lens lab fidelity --graph graph.json.gz --cloth cloth/cloth --out found")
+def fidelity(
+    ctx: typer.Context,
+    *,
+    graph: Annotated[
+        str | None, typer.Option(help="Snapshot of the network for a1 and a2: a graph file, or synthetic:NODES.")
+    ] = None,
+    cloth: Annotated[
+        Path | None,
+        typer.Option(help="CLoTH's program with its CSV files beside it, to run it; or their folder alone."),
+    ] = None,
+    only: Annotated[
+        str | None, typer.Option(help="Studies, separated by commas: cloth, a1, a2, a4. Without it: all with data.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, max=50, help="Repetitions of cloth and a4.")] = 3,
+    samples: Annotated[int, typer.Option(min=2, max=100_000, help="Max-flows per network of a1.")] = 512,
+    pairs: Annotated[int, typer.Option(min=2, max=1_000_000, help="Payments per amount and sender of a2.")] = 1_000,
+    payments: Annotated[int, typer.Option(min=10, max=1_000_000, help="Payments per run of cloth.")] = 5_000,
+    out: Annotated[
+        Path | None, typer.Option(help="Directory for fidelity.md and fidelity.json; they are replaced.")
+    ] = None,
+    write: Annotated[
+        Path | None,
+        typer.Option(help="Markdown page whose tables, marked as in docs/explanation/fidelity.md, are replaced."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Answer in JSON on standard output.")] = False,
+) -> None:
+    """Run published results again and print ours beside them, with a verdict for each.
+
+    cloth: CLoTH's success, searches, hops and fees on its own data. a1: the
+    greatest flow between random nodes. a2: success against amount, with and
+    without splitting. a4: how a replenished network depletes.
+    """
+    invocation(ctx).start()
+    from lightninglens.lab.fidelity import FidelityOptions, render, run_fidelity
+    from lightninglens.storage.files.codec import to_json
+
+    if out is not None and out.exists() and not out.is_dir():
+        raise ConfigError(f"{out} is a file; --out names a directory")
+    options = FidelityOptions(
+        studies=_studies(only, graph=graph, cloth=cloth),
+        graph=graph,
+        cloth=cloth,
+        seeds=seeds,
+        flow_samples=samples,
+        pairs=pairs,
+        cloth_payments=payments,
+    )
+    page = None if write is None else _page(write)
+    found = run_fidelity(options, say=lambda text: None if as_json else typer.echo(text, err=True))
+    text, document = render(found), to_json(found).decode()
+    if out is not None:
+        _write(out, text, document, name="fidelity")
+    if write is not None and page is not None:
+        _replace_tables(write, page, found)
+    typer.echo(document if as_json else text, nl=False)
+
+
+def _studies(only: str | None, *, graph: str | None, cloth: Path | None) -> "tuple[Study, ...]":
+    """Return the studies asked for, or those whose data are at hand."""
+    from lightninglens.lab.fidelity.options import NEEDS_GRAPH, Study
+
+    if only is None:
+        lacking = {*(NEEDS_GRAPH if graph is None else ()), *((Study.CLOTH,) if cloth is None else ())}
+        return tuple(study for study in Study if study not in lacking)
+    try:
+        return tuple(Study(name) for name in _names(only))
+    except ValueError as problem:
+        raise ConfigError(f"--only: {problem}; there are {', '.join(Study)}") from None
+
+
+def _page(path: Path) -> str:
+    try:
+        return path.read_text()
+    except (OSError, UnicodeDecodeError) as problem:
+        raise ConfigError(f"--write: {path} cannot be read: {problem}") from None
+
+
+def _replace_tables(path: Path, page: str, found: "Fidelity") -> None:
+    from lightninglens.lab.fidelity.report import fill_page
+    from lightninglens.storage.files.atomic import atomic_writer
+
+    with atomic_writer(path) as file:
+        file.write(fill_page(page, found).encode())
+    typer.echo(f"written: {path}", err=True)
+
+
 def _names(strategies: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in strategies.split(",") if name.strip())
 
@@ -174,14 +262,14 @@ def _as_json(found: "Comparison") -> str:
     return to_json(found).decode()
 
 
-def _write(out: Path, text: str, document: str) -> None:
+def _write(out: Path, text: str, document: str, *, name: str = "comparison") -> None:
     from lightninglens.storage.files.atomic import atomic_writer
 
     out.mkdir(parents=True, exist_ok=True)
-    for name, content in (("comparison.md", text), ("comparison.json", document)):
-        with atomic_writer(out / name) as file:
+    for ending, content in (("md", text), ("json", document)):
+        with atomic_writer(out / f"{name}.{ending}") as file:
             file.write(content.encode())
-    typer.echo(f"written: {out / 'comparison.md'} and comparison.json", err=True)
+    typer.echo(f"written: {out / name}.md and {name}.json", err=True)
 
 
 def _add_ego() -> None:

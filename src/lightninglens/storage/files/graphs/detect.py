@@ -13,7 +13,8 @@ from lightninglens.core.errors import ConfigError, DataError
 from lightninglens.core.graph import NetworkGraph
 from lightninglens.storage.files.atomic import atomic_writer
 from lightninglens.storage.files.graphs import columns
-from lightninglens.storage.files.graphs.compression import read_unpacked
+from lightninglens.storage.files.graphs.cloth import read_cloth
+from lightninglens.storage.files.graphs.compression import Compression, read_unpacked
 from lightninglens.storage.files.graphs.json_text import parse_json
 from lightninglens.storage.files.graphs.listchannels import parse_listchannels, parse_listnodes
 from lightninglens.storage.files.graphs.lnd import parse_lnd, render_lnd
@@ -21,7 +22,7 @@ from lightninglens.storage.files.graphs.model import FORMAT_TITLES, GraphFormat,
 
 ACCEPTED = (
     "accepted are the JSON of `lncli describegraph` or `lightning-cli listchannels`, a Core Lightning gossip_store, "
-    "and LightningLens Parquet, each plain, gzip or zst"
+    "and LightningLens Parquet, each plain, gzip or zst, and a folder with the CSV files of CLoTH"
 )
 _BLANK = b" \t\r\n"
 _HIGHEST_STORE_VERSION = 31
@@ -37,6 +38,8 @@ def read_graph(path: Path, *, aliases: Path | None = None) -> GraphImport:
         DataError: what is wrong and where: file, and JSON path, row, record or
             byte in it. A graph is returned whole or not at all.
     """
+    if path.is_dir():
+        return _read_folder(path, aliases)
     file, format_, parsed = _in_file(path, _parse)
     names = _in_file(aliases, _parse_names) if aliases else {}
     graph = parsed.graph
@@ -51,6 +54,21 @@ def read_graph(path: Path, *, aliases: Path | None = None) -> GraphImport:
         dropped=parsed.dropped,
         adjusted=parsed.adjusted,
         origin=parsed.origin or GraphOrigin(format=format_, sha256=file.sha256, snapshot_s=parsed.snapshot_s),
+    )
+
+
+def _read_folder(path: Path, aliases: Path | None) -> GraphImport:
+    if aliases is not None:
+        raise ConfigError("aliases are for a graph of public keys; a network of CLoTH's has numbers")
+    found = read_cloth(path)
+    return GraphImport(
+        graph=found.parsed.graph,
+        format=GraphFormat.CLOTH,
+        compression=Compression.NONE,
+        sha256=found.sha256,
+        dropped=found.parsed.dropped,
+        adjusted=found.parsed.adjusted,
+        origin=GraphOrigin(format=GraphFormat.CLOTH, sha256=found.sha256, snapshot_s=found.parsed.snapshot_s),
     )
 
 

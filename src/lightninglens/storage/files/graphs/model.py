@@ -16,6 +16,7 @@ class GraphFormat(StrEnum):
     LISTCHANNELS = "listchannels"
     GOSSIP_STORE = "gossip_store"
     PARQUET = "parquet"
+    CLOTH = "cloth"
 
 
 FORMAT_TITLES: Final = {
@@ -23,6 +24,7 @@ FORMAT_TITLES: Final = {
     GraphFormat.LISTCHANNELS: "Core Lightning listchannels JSON",
     GraphFormat.GOSSIP_STORE: "Core Lightning gossip_store",
     GraphFormat.PARQUET: "LightningLens Parquet",
+    GraphFormat.CLOTH: "CLoTH folder of CSV files",
 }
 """What people call them."""
 
