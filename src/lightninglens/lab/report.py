@@ -12,6 +12,7 @@ import polars as pl
 
 from lightninglens.analytics.payments import Depletion, PaymentSummary, depletion, summarise_payments
 from lightninglens.core.htlc import HtlcOutcome
+from lightninglens.core.units import NS_PER_SECOND
 from lightninglens.storage.files import runs
 from lightninglens.storage.files.atomic import atomic_writer
 from lightninglens.storage.files.tables import CHANNEL_STATES, PAYMENTS
@@ -98,8 +99,10 @@ def render_report(manifest: runs.Manifest, timings: runs.Timings, findings: RunF
     ]
     if not manifest.complete:
         parts.append(
-            f"<p class=warning>The run was interrupted: {summary.payments:,} of {scenario.payments:,} payments.</p>"
+            f"<p class=warning>The run ended early: {summary.payments:,} of {scenario.payments:,} payments.</p>"
         )
+    if manifest.changes:
+        parts += ["<h2>A counterfactual</h2>", _changes_table(manifest)]
     parts += ["<h2>Summary</h2>", _summary_table(summary, timings)]
     if summary.payments:
         parts += [
@@ -136,6 +139,21 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
     header = line(head, "th") if head else ""
     return f"<table>{header}{''.join(line(row, 'td') for row in rows)}</table>"
+
+
+def _changes_table(manifest: runs.Manifest) -> str:
+    start_ns = manifest.scenario.world.start_unix_s * NS_PER_SECOND
+    rows = [
+        [
+            f"{(change.time_ns - start_ns) / NS_PER_SECOND:,.0f} s",
+            str(change.channel_id),
+            change.node_id,
+            f"{change.amount_sat:+,} sat",
+        ]
+        for change in manifest.changes
+    ]
+    note = "<p>Up to then this is another run's past; the payments that follow are the same as there.</p>"
+    return note + _table(["World time", "Channel", "On the side of", "Liquidity"], rows)
 
 
 def _number(value: float | None, digits: int = 0, unit: str = "") -> str:

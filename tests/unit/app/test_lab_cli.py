@@ -74,3 +74,33 @@ def test_ctrl_c_keeps_the_seeds_that_are_done(tmp_path: Path) -> None:
     else:
         assert running.returncode == 1
         assert "nothing to compare" in problems
+
+
+def test_the_twin_of_a_node_is_shown_and_saved(tmp_path: Path) -> None:
+    options = ("--graph", "lab", "--node", "lnd-carol", "--radius", "1", "--payments", "200", "--seed", "7")
+    changes = ("--fee-factor", "2", "--add-liquidity", "204x1x0:1000000")
+    done = lens("lab", "ego", *options, *changes, "--demand", "roles", "--out", "twin", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    facts = json.loads(done.stdout)
+    assert len(facts["full"]) == len(facts["twin"]) == len(facts["runs"]) == 3
+    assert facts["scenario"] == "twin/scenario.toml"
+    ran = lens("sim", "run", "twin/scenario.toml", "--out", "run", "--json", cwd=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    assert json.loads(ran.stdout)["payments"] == facts["payments"]
+    shown = lens("lab", "ego", *options, "--out", "twin", cwd=tmp_path)
+    assert "unchanged, twin" in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--node", "lnd-carl"), "is 'lnd-carol' meant"),
+        (("--node", "lnd-carol", "--radius", "4"), "--radius"),
+        (("--node", "lnd-carol", "--demand", "much"), "is none of"),
+        (("--node", "lnd-carol", "--add-liquidity", "204x1x0"), "CHANNEL:SAT"),
+    ],
+)
+def test_a_twin_that_cannot_be_is_refused(options: tuple[str, ...], words: str, tmp_path: Path) -> None:
+    done = lens("lab", "ego", "--graph", "lab", "--payments", "5", *options, cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert words in done.stderr

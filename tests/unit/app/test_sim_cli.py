@@ -150,3 +150,63 @@ def test_mainnet_is_simulated_without_losing_a_millisatoshi(tmp_path: Path) -> N
     summary = json.loads(done.stdout)
     assert summary["conservation_drift_msat"] == 0
     assert summary["payments"] == 500
+
+
+@pytest.fixture(name="cut", scope="module")
+def _cut(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cut")
+    arguments = ("--graph", "lab", "--payments", "200", "--seed", "7", "--until", "1200", "--out", "cut", "--json")
+    done = lens("sim", "run", *arguments, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["complete"] is False
+    return folder / "cut"
+
+
+def test_a_run_that_was_stopped_goes_on_to_the_same_bytes(cut: Path, tmp_path: Path) -> None:
+    arguments = ("--graph", "lab", "--payments", "200", "--seed", "7", "--out", "whole")
+    assert lens("sim", "run", *arguments, cwd=tmp_path).returncode == 0
+    steps = (("resume", str(cut), "--out", "part", "--until", "2400"), ("resume", "part"))
+    for step in steps:
+        done = lens("sim", *step, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    for name in ("manifest.json", "payments.parquet", "attempts.parquet", "channel_states.parquet"):
+        assert (tmp_path / "part" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+
+
+def test_a_fork_is_shown_beside_its_base(cut: Path, tmp_path: Path) -> None:
+    options = ("--add-liquidity", "205x1x0:lnd-eve:2000000", "--node", "lnd-bob")
+    done = lens("sim", "fork", str(cut), "--out", "both", *options, "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    facts = json.loads(done.stdout)
+    assert [node["alias"] for node in facts["fork"]["nodes"]] == ["lnd-eve", "lnd-bob"]
+    assert facts["base"]["payments"] == facts["fork"]["payments"] == 200
+    assert facts["fork"]["succeeded"] > facts["base"]["succeeded"]
+    assert (tmp_path / "both/fork/report.html").exists()
+    shown = lens("sim", "fork", str(cut), "--out", "both", *options, "--until", "2400", cwd=tmp_path)
+    assert shown.returncode == 0, shown.stderr
+    assert "lnd-eve: fees, sat" in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["resume", "nowhere"], 1, "nowhere"),
+        (["fork", "CUT", "--out", "x"], 2, "--add-liquidity"),
+        (["fork", "CUT", "--out", "x", "--add-liquidity", "205x1x0:lnd-eev:1"], 2, "is 'lnd-eve' meant"),
+        (["fork", "CUT", "--out", "x", "--add-liquidity", "205x1x0:lnd-eve:-9000000"], 2, "cannot be taken"),
+        (["resume", "CUT", "--graph", "graph.json"], 2, "not on a file"),
+        (["run", "--graph", "lab", "--out", "x", "--until", "0"], 2, "--until"),
+    ],
+)
+def test_what_cannot_go_on_is_told(cut: Path, tmp_path: Path, arguments: list[str], code: int, words: str) -> None:
+    done = lens("sim", *[str(cut) if word == "CUT" else word for word in arguments], cwd=tmp_path)
+    assert done.returncode == code, done.stderr
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_complete_run_cannot_go_on(run: Path, tmp_path: Path) -> None:
+    done = lens("sim", "resume", str(run), cwd=tmp_path)
+    assert done.returncode == 2
+    assert "is complete" in done.stderr

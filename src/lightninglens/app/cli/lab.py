@@ -270,3 +270,14 @@ def _write(out: Path, text: str, document: str, *, name: str = "comparison") -> 
         with atomic_writer(out / f"{name}.{ending}") as file:
             file.write(content.encode())
     typer.echo(f"written: {out / name}.md and {name}.json", err=True)
+
+
+def _add_ego() -> None:
+    from lightninglens.app.cli.lab_ego import ego
+
+    app.command(epilog="Example: lens lab ego --graph synthetic:300 --node 02ab... --radius 2 --fee-factor 2 --json")(
+        ego
+    )
+
+
+_add_ego()

@@ -95,13 +95,22 @@ def run(
     observe: Annotated[
         list[str] | None, typer.Option(help="Id or alias of a node whose HTLC events are kept; may be repeated.")
     ] = None,
+    until: Annotated[
+        float | None,
+        typer.Option(
+            min=0.001,
+            max=4e9,
+            help="World seconds after which the run stops and leaves a checkpoint, for `lens sim resume` and `fork`.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Simulate payments HTLC by HTLC, and write the run with its report.
 
-    Ctrl-C ends the run early and keeps what was computed.
+    Ctrl-C ends the run early and keeps what was computed, with a checkpoint.
     """
     invocation(ctx).start()
+    from lightninglens.app.cli.sim_again import until_ns_of
     from lightninglens.lab.batch import run_scenario
     from lightninglens.lab.report import write_report
     from lightninglens.storage.files.runs import check_target
@@ -136,13 +145,14 @@ def run(
                 opener_side=opened.world.opener_side,
                 demand=opened.demand,
                 node1_local_msat=opened.node1_local_msat,
+                until_ns=until_ns_of(made, until),
                 progress=advance,
                 stopped=stopped,
             )
         except ValueError as error:
             raise ConfigError(str(error)) from None
     path = write_report(out)
-    _answer(result, out, path, as_json=as_json)
+    answer(result, out, path, as_json=as_json)
 
 
 def _refuse_with_scenario(given: dict[str, object]) -> None:
@@ -241,7 +251,8 @@ def scenarios(
         typer.echo(f"{each}\n    {file.about} Graph: {file.graph or 'yours, with --graph'}.")
 
 
-def _answer(result: "RunResult", out: Path, report: Path, *, as_json: bool) -> None:
+def answer(result: "RunResult", out: Path, report: Path, *, as_json: bool) -> None:
+    """Print what a run found."""
     from lightninglens.lab.circulation import netted_share_of_run
 
     summary, timings = result.summary, result.timings
@@ -274,7 +285,7 @@ def _answer(result: "RunResult", out: Path, report: Path, *, as_json: bool) -> N
     if netted is not None:
         typer.echo(f"{100 * netted:.1f} % of the demand nets out at the nodes; no more can circulate")
     if not result.manifest.complete:
-        typer.echo("the run was interrupted and is not complete")
+        typer.echo(f"the run is not complete; go on with: lens sim resume {out}")
     typer.echo(f"report: {report}")
 
 
@@ -313,3 +324,15 @@ def export(
         raise DataError("this is a directory; name a file", where=str(out))
     rows = export_csv(directory, out)
     typer.echo(json.dumps({"rows": rows, "file": str(out)}) if as_json else f"{rows:,} rows: {out}")
+
+
+def _add_what_goes_on() -> None:
+    from lightninglens.app.cli.sim_again import fork, resume
+
+    app.command(epilog="Example: lens sim resume run --out whole --json")(resume)
+    app.command(epilog="Example: lens sim fork run --out fork --add-liquidity 800000x1x0:lnd-alice:2000000 --json")(
+        fork
+    )
+
+
+_add_what_goes_on()
