@@ -186,16 +186,15 @@ def load_history(memory: Any, scratch: Any, sender: Any) -> None:
     head = memory.first_of_sender[sender]
     while head >= 0:
         node = memory.results[head].from_node
-        label = scratch.labels[node]
-        label.history = head
-        label.history_generation = generation
+        scratch.labels[node].history = head
+        scratch.reach[node].history_generation = generation
         scratch.tried[node].below_msat = np.int64(0)
         head = memory.results[head].next
     for ignored in scratch.ignored:
-        label = scratch.labels[ignored >> _NODE_BITS]
-        if label.history_generation != generation:
-            label.history = np.int32(-1)
-            label.history_generation = generation
+        node = ignored >> _NODE_BITS
+        if scratch.reach[node].history_generation != generation:
+            scratch.labels[node].history = np.int32(-1)
+            scratch.reach[node].history_generation = generation
 
 
 @kernel
@@ -386,8 +385,9 @@ def pair_probability(
     """Return the probability that a hop carries an amount, as `sender` sees it; 0 where the pair is ignored."""
     if scratch.ignored.shape[0] > 0 and _is_ignored(scratch.ignored, from_node, to_node):
         return 0.0
-    label = scratch.labels[from_node]
-    head = label.history if label.history_generation == scratch.counters[0] else np.int32(-1)
+    head = np.int32(-1)
+    if scratch.reach[from_node].history_generation == scratch.counters[0]:
+        head = scratch.labels[from_node].history
     entry = np.int32(-1)
     if head >= 0:
         entry = _find_result(memory, sender, from_node, to_node, head)

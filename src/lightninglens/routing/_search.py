@@ -20,6 +20,7 @@ from lightninglens.routing._bounds import (
     fill_bounds,
     greatest_hop_probability,
     greatest_own_probability,
+    greatest_prior,
     mark_peers,
     mark_peers_of_peers,
 )
@@ -127,6 +128,7 @@ def settle(
     cost, cltv_limit = query.attempt_cost, query.cltv_limit
     hop_probability, least = estimator.hop_probability, estimator.min_probability
     fraction, risk = estimator.capacity_fraction, estimator.risk_factor_billionths
+    prior = greatest_prior(estimator)
     bimodal, bimodal_scale = estimator.kind == BIMODAL, estimator.bimodal_scale_msat
     size = np.int64(0)
     settled = np.int64(0)
@@ -189,6 +191,7 @@ def settle(
         if best_probability < least:
             pair_end = pair_row
         nearest = distance_of(at_weight, cost / best_probability)
+        nearest_untried = distance_of(at_weight, cost / (at_probability * prior))
         while pair_row < pair_end:
             pair = pairs[pair_row]
             source = pair.peer
@@ -200,10 +203,16 @@ def settle(
                 continue
             seen = reach[source]
             known = seen.generation == generation
-            if known and seen.distance < nearest:
+            tried = seen.history_generation == generation
+            least_distance = nearest if tried else nearest_untried
+            if known and seen.distance < least_distance:
                 continue
             reached = known and seen.distance < INFINITY
             if reached and seen.heap_slot < 0:
+                continue
+            to_receiver = 1 if at_start else (seen.to_receiver if reached else 2)
+            to_go = bounds[seen.to_sender if known else elsewhere, to_receiver]
+            if least_distance + to_go > sender_distance:
                 continue
             if at_start and query.last_hop >= 0 and source != query.last_hop:
                 continue
@@ -235,7 +244,7 @@ def settle(
             weight += amount * delta * risk // 1_000_000_000
 
             there = labels[source]
-            if there.history_generation == generation:
+            if tried:
                 hop = pair_probability(memory, scratch, estimator, sender, source, node, amount, capacity, query.now)
             elif bimodal:
                 hop = bimodal_prior(amount, capacity, bimodal_scale)
@@ -246,8 +255,7 @@ def settle(
                 continue
             attempts = cost / probability
             distance = distance_of(weight, attempts)
-            to_receiver = 1 if at_start else (seen.to_receiver if reached else 2)
-            key = distance + bounds[seen.to_sender if known else elsewhere, to_receiver]
+            key = distance + to_go
             if key > sender_distance:
                 continue
             if reached:

@@ -67,11 +67,13 @@ REACH = record_type(
         ("generation", np.int32),
         ("heap_slot", np.int32),
         ("own_row", np.int32),
+        ("history_generation", np.int32),
         ("to_sender", np.int16),
         ("to_receiver", np.int16),
     ]
 )
-"""What the search asks of every node that it looks at; valid only where `generation` is the current one.
+"""What the search asks of every node that it looks at; valid only where `generation` is the current one, and the
+label's history only where `history_generation` is.
 
 `own_row` is the first row of the sender's channels to the node, or -1;
 `to_sender` and `to_receiver` are lower bounds of the hops to either.
@@ -97,7 +99,6 @@ LABEL = record_type(
         ("cltv_blocks", np.int32),
         ("edge", np.int32),
         ("hops", np.int32),
-        ("history_generation", np.int32),
         ("history", np.int32),
     ]
 )
