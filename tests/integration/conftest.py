@@ -21,7 +21,7 @@ from lightninglens.app.feed import FeedOptions
 from lightninglens.app.lab import LabOptions
 from lightninglens.app.runtime import Service, ServiceOptions
 from lightninglens.app.world import World, WorldOptions, build_lab
-from lightninglens.sim.engine import PaymentRequests
+from lightninglens.sim.records import PaymentRequests
 
 PATIENCE_S = 20.0
 

@@ -12,7 +12,8 @@ from lightninglens.core.graph import NetworkGraph
 from lightninglens.core.htlc import FailureCode, HtlcEventKind, HtlcEventType, HtlcOutcome
 from lightninglens.routing.pathfinding import default_fee_limit_msat
 from lightninglens.sim.balances import BalanceModel, draw_openers, initial_balances
-from lightninglens.sim.engine import Engine, EngineConfig, Harvest, PaymentRequests
+from lightninglens.sim.engine import Engine
+from lightninglens.sim.records import EngineConfig, Harvest, PaymentRequests
 
 FEERATE = 2_500
 END_NS = 10**16

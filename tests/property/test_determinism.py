@@ -24,7 +24,8 @@ from lightninglens.sim.demand import (
     draw_intents,
     to_requests,
 )
-from lightninglens.sim.engine import Engine, EngineConfig, Harvest
+from lightninglens.sim.engine import Engine
+from lightninglens.sim.records import EngineConfig, Harvest
 
 HOUR_NS = 3_600 * 10**9
 SEED = 11

@@ -13,8 +13,9 @@ from tests.support.routers import CheapestRouter
 from lightninglens.core.graph import NetworkGraph
 from lightninglens.core.ids import ChannelId
 from lightninglens.sim.balances import BalanceModel, draw_openers, initial_balances
-from lightninglens.sim.engine import Engine, EngineConfig, Harvest, PaymentRequests
+from lightninglens.sim.engine import Engine
 from lightninglens.sim.opening import NewChannel
+from lightninglens.sim.records import EngineConfig, Harvest, PaymentRequests
 from lightninglens.sim.state import SenderKind
 
 START_NS = 1_700_000_000 * 10**9

@@ -12,8 +12,9 @@ from lightninglens.core.errors import InvariantError
 from lightninglens.core.htlc import HtlcOutcome
 from lightninglens.core.ids import ChannelId
 from lightninglens.sim.demand import draw_intents, to_requests
-from lightninglens.sim.engine import Engine, FinishedPayments, Harvest, PaymentRequests
+from lightninglens.sim.engine import Engine
 from lightninglens.sim.opening import NewChannel
+from lightninglens.sim.records import FinishedPayments, Harvest, PaymentRequests
 
 
 def started() -> Engine:

@@ -17,7 +17,8 @@ from lightninglens.core.ids import NodeId
 from lightninglens.routing import PathFinder, Route, RouteQuery
 from lightninglens.routing.state import Estimator
 from lightninglens.sim.balances import BalanceModel, draw_openers, initial_balances
-from lightninglens.sim.engine import Engine, EngineConfig
+from lightninglens.sim.engine import Engine
+from lightninglens.sim.records import EngineConfig
 
 SEARCHES = 200
 DEFAULT_FILE = Path(__file__).parents[3] / "shared/data/graph/mainnet-2026-02-03.json.gz"

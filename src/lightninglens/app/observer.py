@@ -24,7 +24,8 @@ from lightninglens.core.channels import ChannelPolicy
 from lightninglens.core.htlc import FailureCode, FailureDetail, HtlcOutcome
 from lightninglens.core.units import NS_PER_MS
 from lightninglens.sim.demand.purposes import DESCRIPTIONS
-from lightninglens.sim.engine import Engine, FinishedPayments, Harvest, PaymentKind
+from lightninglens.sim.engine import Engine
+from lightninglens.sim.records import FinishedPayments, Harvest, PaymentKind
 
 KEPT_PAYMENTS = 1_000
 REBALANCE_DESCRIPTION = "Circular rebalance"

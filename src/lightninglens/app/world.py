@@ -12,7 +12,8 @@ from lightninglens.core.graph import NetworkGraph, unique_names
 from lightninglens.core.units import NS_PER_SECOND
 from lightninglens.sim.balances import BalanceModel, draw_openers, initial_balances
 from lightninglens.sim.demand import Demand, draw_intents, named_demand, to_requests
-from lightninglens.sim.engine import Engine, EngineConfig, PaymentRequests
+from lightninglens.sim.engine import Engine
+from lightninglens.sim.records import EngineConfig, PaymentRequests
 from lightninglens.sim.scenario import WORLD_START_S
 from lightninglens.sim.topology.lab import lab_topology, with_capacity
 

@@ -20,7 +20,7 @@ from lightninglens.lab.run_tables import (
     payment_columns,
     state_columns,
 )
-from lightninglens.sim.engine import FinishedPayments
+from lightninglens.sim.records import FinishedPayments
 from lightninglens.sim.simulation import Simulation, Snapshot, Step
 from lightninglens.storage.files.runs import RunWriter, TableData
 from lightninglens.storage.files.tables import ATTEMPTS, CHANNEL_STATES, HTLC_EVENTS, NODES, PAYMENTS, Table

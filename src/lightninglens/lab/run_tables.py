@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from lightninglens.core.graph import NetworkGraph
 from lightninglens.core.htlc import FailureCode, FailureDetail, HtlcEventKind, HtlcEventType, HtlcOutcome
-from lightninglens.sim.engine import FinishedPayments, PaymentKind
+from lightninglens.sim.records import FinishedPayments, PaymentKind
 from lightninglens.sim.simulation import Snapshot
 from lightninglens.storage.files.tables import PAYMENTS, names_of
 

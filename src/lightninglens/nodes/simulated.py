@@ -22,9 +22,10 @@ from lightninglens.core.htlc import (
 from lightninglens.core.ids import ChannelId, NodeId
 from lightninglens.core.ports import NodeInfo
 from lightninglens.core.records import RebalanceChange, RebalanceOutcome
-from lightninglens.sim.engine import Engine, Harvest, PaymentKind, PaymentRequests
+from lightninglens.sim.engine import Engine
 from lightninglens.sim.reading import htlc_event
 from lightninglens.sim.rebalances import circular_payment, rebalance_outcome
+from lightninglens.sim.records import Harvest, PaymentKind, PaymentRequests
 
 MAX_UNREAD_EVENTS = 10_000
 

@@ -11,7 +11,7 @@ from lightninglens.sim.gossip import SLOWEST_SIGMAS
 from lightninglens.sim.state import Parameters
 
 if TYPE_CHECKING:
-    from lightninglens.sim.engine import EngineConfig
+    from lightninglens.sim.records import EngineConfig
 
 
 def parameters_of(config: "EngineConfig") -> Parameters:

@@ -22,9 +22,10 @@ from lightninglens.core.ids import ChannelId, NodeId
 from lightninglens.core.records import PolicyChange, RebalanceChange, RebalanceOutcome
 from lightninglens.core.rng import Stream, uniforms
 from lightninglens.core.units import NS_PER_SECOND, UnixNs
-from lightninglens.sim.engine import Engine, Harvest
+from lightninglens.sim.engine import Engine
 from lightninglens.sim.reading import Gossip, htlc_event
 from lightninglens.sim.rebalances import circular_payment, rebalance_outcome
+from lightninglens.sim.records import Harvest
 
 FIRST_AGENT_PAYMENT_ID = 2**31
 """Payments of agents are numbered from here on, so that they never shift the draws of everybody's."""

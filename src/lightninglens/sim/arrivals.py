@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from lightninglens.core.graph import NetworkGraph
 from lightninglens.sim.demand import Demand, Intents, draw_intents, next_window_ns, payments_in, to_requests
 from lightninglens.sim.demand.intents import CELL_NS
-from lightninglens.sim.engine import PaymentRequests
+from lightninglens.sim.records import PaymentRequests
 
 _ENOUGH = 10_000
 """Payments of one window; windows grow until they bring about as many."""

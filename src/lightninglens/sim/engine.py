@@ -5,9 +5,8 @@ deterministic: a run is a function of the network, the seed and what is
 submitted, in which order.
 """
 
-from dataclasses import dataclass, field
-from enum import IntEnum
-from typing import Any, NamedTuple, Self
+from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,13 +23,12 @@ from lightninglens.core.graph import NetworkGraph, PolicyColumns
 from lightninglens.core.htlc import HtlcOutcome
 from lightninglens.core.units import MSAT_PER_SAT
 from lightninglens.routing.growth import make_room
-from lightninglens.routing.state import BIMODAL, Estimator, write_capacity
+from lightninglens.routing.state import write_capacity
 from lightninglens.sim import _channels, _events, _gossip, _heap, _life, _outages
 from lightninglens.sim._forwarding import BLOCK_NS
 from lightninglens.sim._parameters import parameters_of
 from lightninglens.sim._paying import register_part
 from lightninglens.sim._plugged import PluggedRouters
-from lightninglens.sim.gossip import FREE_VERSIONS, TOLD, grow_versions
 from lightninglens.sim.life import Down, Stage, Watch
 from lightninglens.sim.opening import (
     NewChannel,
@@ -41,11 +39,10 @@ from lightninglens.sim.opening import (
     rows_of,
 )
 from lightninglens.sim.reading import Gossip, channel_state
+from lightninglens.sim.records import EngineConfig, FinishedPayments, Harvest, PaymentRequests
+from lightninglens.sim.room import with_events, with_more_attempts, with_news, with_payments
 from lightninglens.sim.routers import NoPlan, PricedPart, Router
 from lightninglens.sim.state import (
-    DEFAULT_MPP_TIMEOUT_NS,
-    DEFAULT_RETRY_DELAY_NS,
-    DEFAULT_TIMEOUT_NS,
     MOST_PARTS,
     Count,
     EventKind,
@@ -54,14 +51,6 @@ from lightninglens.sim.state import (
     copied,
     make_world,
 )
-
-
-class PaymentKind(IntEnum):
-    """What a payment is for: `PaymentRequests.kind`."""
-
-    PAYMENT = 0
-    REBALANCE = 1
-
 
 _ZERO_AT_START = (
     "attempts",
@@ -88,101 +77,6 @@ ON_CHAIN_BLOCKS = 144
 
 FOREVER_NS = _events.FOREVER_NS
 """A time after everything: running until then leaves the clock at the last event."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EngineConfig:
-    """How the simulated world behaves, apart from its network and its demand."""
-
-    seed: int = 0
-    start_ns: int = 0
-    start_height: int = 800_000
-    commit_feerate_sat_per_kw: int = 2_500
-    """LND's cap for channels with anchors: 10 sat per vbyte."""
-    hop_delay_median_ms: float = 250.0
-    hop_delay_sigma: float = 0.5
-    """One way over one hop: the commitment dance and the network; log-normal."""
-    payment_timeout_ns: int = DEFAULT_TIMEOUT_NS
-    """After this no new attempt starts (LND's default for SendPaymentV2)."""
-    retry_delay_ns: int = DEFAULT_RETRY_DELAY_NS
-    """From a result, or from a part that was sent, to the next route."""
-    mpp_timeout_ns: int = DEFAULT_MPP_TIMEOUT_NS
-    """How long a receiver holds the parts of an incomplete payment."""
-    gossip_delay_median_ms: float = 0.0
-    """From an announcement until a sender hears of it; log-normal per sender and change; 0: all hear at once."""
-    gossip_delay_sigma: float = 0.5
-    node_offline_share: float = 0.0
-    """How much of the time a node is offline; outages and the times between them are exponential."""
-    node_offline_mean_s: float = 3_600.0
-    channel_offline_share: float = 0.0
-    """The same for each channel by itself, as when its ends lose each other."""
-    channel_offline_mean_s: float = 300.0
-    estimator: Estimator = field(default_factory=Estimator)
-    bimodal: Estimator = field(default_factory=lambda: Estimator(kind=BIMODAL))
-    """What senders of kind LND_BIMODAL estimate with."""
-
-
-_UNSPLIT = np.zeros(0, np.int32)
-
-
-class PaymentRequests(NamedTuple):
-    """Payments to make, as columns of equal length; nodes and directions are rows, -1 is none."""
-
-    start_ns: NDArray[np.int64]
-    sender: NDArray[np.int32]
-    receiver: NDArray[np.int32]
-    amount_msat: NDArray[np.int64]
-    fee_limit_msat: NDArray[np.int64]
-    kind: NDArray[np.int8]
-    tag: NDArray[np.int32]
-    outgoing: NDArray[np.int32]
-    last_hop: NDArray[np.int32]
-    most_parts: NDArray[np.int32] = _UNSPLIT
-    """How many parts each may have in flight at once: LND's default is 16. Empty: 1 each, which is no splitting."""
-
-
-class FinishedPayments(NamedTuple):
-    """Payments that ended, as columns, in the order in which they ended."""
-
-    payment_id: NDArray[np.int64]
-    kind: NDArray[np.int8]
-    tag: NDArray[np.int32]
-    sender: NDArray[np.int32]
-    receiver: NDArray[np.int32]
-    amount_msat: NDArray[np.int64]
-    start_ns: NDArray[np.int64]
-    end_ns: NDArray[np.int64]
-    outcome: NDArray[np.int8]
-    attempts: NDArray[np.int32]
-    parts: NDArray[np.int32]
-    """Parts that settled: 0 when the payment failed."""
-    fee_msat: NDArray[np.int64]
-    hops: NDArray[np.int32]
-    failure_code: NDArray[np.int16]
-    failure_detail: NDArray[np.int16]
-    failure_direction: NDArray[np.int32]
-    sender_before_msat: NDArray[np.int64]
-    """Gross balances on all the node's channels: with commitment fees and anchors, without HTLCs in flight."""
-    sender_after_msat: NDArray[np.int64]
-    receiver_before_msat: NDArray[np.int64]
-    receiver_after_msat: NDArray[np.int64]
-    first_direction: NDArray[np.int32]
-    first_before_msat: NDArray[np.int64]
-    first_after_msat: NDArray[np.int64]
-
-
-class Harvest(NamedTuple):
-    """What came out of the engine since the last harvest."""
-
-    payments: FinishedPayments
-    attempts: NDArray[np.void]
-    """Rows of ATTEMPT_ROW; their routes follow one another in `routes`."""
-    routes: NDArray[np.int32]
-    """Directions, `hops` of them per attempt."""
-    route_amounts_msat: NDArray[np.int64]
-    """What was sent over each of these, with the fees of the hops after it."""
-    htlc_events: NDArray[np.void]
-    """Rows of HTLC_ROW, of observed nodes only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,6 +112,7 @@ class Engine:
         """
         world = make_world(graph, balance_msat, opener_side, config.estimator, config.bimodal, parameters_of(config))
         _channels.refresh_all(world.network, world.own, config.commit_feerate_sat_per_kw)
+        world = with_events(world, graph.node_count + graph.channel_count)
         self._adopt(
             EngineState(
                 graph=graph,
@@ -231,8 +126,6 @@ class Engine:
             )
         )
         self._measure_room()
-        self._reserve_heap(graph.node_count + graph.channel_count)
-        world = self._world
         now_ns = config.start_ns
         _outages.first_outages(world.life, world.parameters, world.heap, world.counters, now_ns)
         if self.conservation_drift_msat():
@@ -345,7 +238,8 @@ class Engine:
         if not len(requests.most_parts):
             requests = requests._replace(most_parts=np.ones(count, np.int32))
         self._check(requests)
-        self._reserve_payments(count)
+        self._empty_logs()
+        self._world = with_payments(with_events(self._world, count), count)
         first = self._next_payment_id if first_id is None else first_id
         free = self._world.counters[Count.FREE_PAYMENTS]
         slots = self._world.free_payments[free - count : free][::-1].copy()
@@ -451,7 +345,7 @@ class Engine:
         parameters = self._world.parameters
         announced_ns = max(announced_ns, int(self._world.life.announced_ns[direction // 2]))
         if parameters.gossip_delay_median_ns > 0:
-            self._reserve_news()
+            self._world = with_news(self._world, _events.NEWS_ROOM)
             world = self._world
             announced_ns = int(
                 _gossip.announce(world.news, world.gossip, world.enforced, direction, announced_ns, self._now_ns)
@@ -465,13 +359,13 @@ class Engine:
 
     def take_offline(self, node: int, until_ns: int) -> None:
         """Take a node off the network until a time: its channels carry nothing new, and keep what they carry."""
-        self._reserve_heap(int(self._world.life.room[0]) + _events.ROOM)
+        self._world = with_events(self._world, int(self._world.life.room[0]) + _events.ROOM)
         world = self._world
         _outages.drop_node(world.own, world.life, world.heap, world.counters, node, until_ns, self._now_ns)
 
     def disconnect(self, channel: int, until_ns: int) -> None:
         """Take one channel off the network until a time, as when its ends lose each other."""
-        self._reserve_heap(_events.ROOM)
+        self._world = with_events(self._world, _events.ROOM)
         world = self._world
         _outages.drop_channel(world.own, world.life, world.heap, world.counters, channel, until_ns, self._now_ns)
 
@@ -665,7 +559,7 @@ class Engine:
     def _send(self, row: int, part: PricedPart, now_ns: int) -> None:
         """Write a planned part into a free slot and schedule its departure."""
         if self._world.counters[Count.FREE_ATTEMPTS] == 0:
-            self._grow_attempts()
+            self._world = with_more_attempts(self._world)
         world, hops = self._world, len(part.amounts_msat)
         world.counters[Count.FREE_ATTEMPTS] -= 1
         slot = int(world.free_attempts[world.counters[Count.FREE_ATTEMPTS]])
@@ -679,7 +573,7 @@ class Engine:
         self._schedule(now_ns, EventKind.SEND, slot)
 
     def _schedule(self, time_ns: int, kind: EventKind, slot: int) -> None:
-        self._reserve_heap(1)
+        self._world = with_events(self._world, 1)
         _heap.schedule(self._world.heap, self._world.counters, time_ns, int(kind), slot, 0)
 
     def _collect_results(self) -> None:
@@ -690,11 +584,12 @@ class Engine:
 
     def _make_room(self) -> None:
         self._empty_logs()
-        if self._world.counters[Count.FREE_ATTEMPTS] == 0:
-            self._grow_attempts()
-        self._reserve_heap(_events.ROOM + int(self._world.life.room[0]))
-        self._reserve_news()
-        self._world = self._world._replace(memory=make_room(self._world.memory))
+        world = self._world
+        if world.counters[Count.FREE_ATTEMPTS] == 0:
+            world = with_more_attempts(world)
+        world = with_events(world, _events.ROOM + int(world.life.room[0]))
+        world = with_news(world, _events.NEWS_ROOM)
+        self._world = world._replace(memory=make_room(world.memory))
 
     def _empty_logs(self) -> None:
         self._collect_results()
@@ -713,61 +608,3 @@ class Engine:
         self._htlc_chunks.append(world.htlc_log[: counters[Count.HTLC_LOG]].copy())
         for count in (Count.FINISHED, Count.ATTEMPT_LOG, Count.ROUTE_LOG, Count.HTLC_LOG):
             counters[count] = 0
-
-    def _reserve_heap(self, count: int) -> None:
-        used, rows = int(self._world.counters[Count.HEAP]), len(self._world.heap)
-        if used + count + 8 >= rows:
-            self._world = self._world._replace(heap=_grown(self._world.heap, max(2 * rows, used + count + 8)))
-
-    def _reserve_news(self) -> None:
-        """Make room for further versions of policies and for what failures tell."""
-        news = self._world.news
-        if news.counters[FREE_VERSIONS] < _events.NEWS_ROOM:
-            news = grow_versions(news)
-        if 2 * (int(news.counters[TOLD]) + 1) >= len(news.told_key):
-            former_key, former_number, size = news.told_key, news.told_number, 2 * len(news.told_key)
-            news = news._replace(told_key=np.zeros(size, np.int64), told_number=np.zeros(size, np.int32))
-            news.counters[TOLD] = 0
-            _gossip.keep_told(news, former_key, former_number)
-        self._world = self._world._replace(news=news)
-
-    def _reserve_payments(self, count: int) -> None:
-        self._reserve_heap(count)
-        self._empty_logs()
-        world = self._world
-        free, slots = int(world.counters[Count.FREE_PAYMENTS]), len(world.payments)
-        if free >= count:
-            return
-        size = max(2 * slots, slots + count - free)
-        self._world = world._replace(
-            payments=_grown(world.payments, size),
-            free_payments=_with_free(world.free_payments, world.counters, Count.FREE_PAYMENTS, slots, size),
-        )
-
-    def _grow_attempts(self) -> None:
-        world = self._world
-        slots = len(world.attempts)
-        self._world = world._replace(
-            attempts=_grown(world.attempts, 2 * slots),
-            routes=type(world.routes)._make(_grown(column, 2 * slots) for column in world.routes),
-            htlc_id=_grown(world.htlc_id, 2 * slots),
-            free_attempts=_with_free(world.free_attempts, world.counters, Count.FREE_ATTEMPTS, slots, 2 * slots),
-        )
-
-
-def _grown(rows: NDArray[Any], size: int) -> NDArray[Any]:
-    grown = np.zeros((size, *rows.shape[1:]), rows.dtype)
-    grown[: len(rows)] = rows
-    return grown
-
-
-def _with_free(
-    free_slots: NDArray[np.int32], counters: NDArray[np.int64], count: Count, slots: int, size: int
-) -> NDArray[np.int32]:
-    """Return the list of free slots after a pool has grown from `slots` to `size`, the new ones first."""
-    left, added = int(counters[count]), size - slots
-    grown = np.zeros(size, np.int32)
-    grown[:added] = np.arange(size - 1, slots - 1, -1)
-    grown[added : added + left] = free_slots[:left]
-    counters[count] = left + added
-    return grown

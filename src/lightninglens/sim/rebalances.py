@@ -5,7 +5,7 @@ import numpy as np
 from lightninglens.core.htlc import FailureCode, HtlcOutcome
 from lightninglens.core.records import RebalanceChange, RebalanceOutcome
 from lightninglens.core.units import Msat
-from lightninglens.sim.engine import FinishedPayments, PaymentKind, PaymentRequests
+from lightninglens.sim.records import FinishedPayments, PaymentKind, PaymentRequests
 
 NO_TAG = -1
 

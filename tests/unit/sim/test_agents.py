@@ -14,7 +14,8 @@ from lightninglens.core.units import NS_PER_SECOND, Msat, Ppm, UnixNs
 from lightninglens.lab.worlds import open_world
 from lightninglens.sim.agents import Agents, AgentView, Decision, Seat, find_dishonesty, scrambled
 from lightninglens.sim.demand.model import LAB_DEMAND
-from lightninglens.sim.engine import Engine, Harvest
+from lightninglens.sim.engine import Engine
+from lightninglens.sim.records import Harvest
 from lightninglens.sim.scenario import Scenario
 from lightninglens.sim.simulation import Simulation
 

@@ -6,7 +6,8 @@ from tests.reference.networks import build_graph
 
 from lightninglens.core.graph import NetworkGraph
 from lightninglens.sim.balances import BalanceModel, draw_openers, initial_balances
-from lightninglens.sim.engine import Engine, EngineConfig
+from lightninglens.sim.engine import Engine
+from lightninglens.sim.records import EngineConfig
 from lightninglens.sim.topology.lab import lab_topology
 
 FEERATE = 2_500

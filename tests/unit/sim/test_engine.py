@@ -11,7 +11,8 @@ from lightninglens.core.channels import Opener
 from lightninglens.core.errors import InvariantError
 from lightninglens.core.htlc import HtlcOutcome
 from lightninglens.routing.memory import make_mission_control
-from lightninglens.sim.engine import FOREVER_NS, Engine, EngineConfig, PaymentRequests
+from lightninglens.sim.engine import FOREVER_NS, Engine
+from lightninglens.sim.records import EngineConfig, PaymentRequests
 
 pytestmark = pytest.mark.kernel
 

@@ -18,8 +18,9 @@ from lightninglens.core.htlc import (
 from lightninglens.core.units import Msat
 from lightninglens.routing.state import build_own_channels
 from lightninglens.sim import _forwarding
-from lightninglens.sim.engine import FOREVER_NS, Engine, EngineConfig, Harvest, PaymentRequests
+from lightninglens.sim.engine import FOREVER_NS, Engine
 from lightninglens.sim.gossip import make_enforced
+from lightninglens.sim.records import EngineConfig, Harvest, PaymentRequests
 
 pytestmark = pytest.mark.kernel
 

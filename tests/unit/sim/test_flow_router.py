@@ -8,8 +8,9 @@ from tests.reference.networks import Channel, build_graph, plain_policy
 
 from lightninglens.core.channels import ChannelPolicy
 from lightninglens.core.htlc import FailureCode, HtlcOutcome
-from lightninglens.sim.engine import FOREVER_NS, Engine, EngineConfig, Harvest, PaymentRequests
+from lightninglens.sim.engine import FOREVER_NS, Engine
 from lightninglens.sim.flow_router import FlowRouter
+from lightninglens.sim.records import EngineConfig, Harvest, PaymentRequests
 
 pytestmark = pytest.mark.kernel
 

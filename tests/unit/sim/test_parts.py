@@ -7,7 +7,8 @@ import pytest
 from tests.reference.networks import Channel, build_graph, plain_policy
 
 from lightninglens.core.htlc import FailureCode, FailureDetail, HtlcEventKind, HtlcEventType, HtlcOutcome
-from lightninglens.sim.engine import FOREVER_NS, Engine, EngineConfig, Harvest, PaymentRequests
+from lightninglens.sim.engine import FOREVER_NS, Engine
+from lightninglens.sim.records import EngineConfig, Harvest, PaymentRequests
 from lightninglens.sim.scenario import GraphKind, GraphSource, Scenario, WorldSettings
 from lightninglens.sim.state import LEAST_PART_MSAT, MOST_PARTS
 

@@ -12,7 +12,8 @@ from lightninglens.core.errors import DataError, InvariantError
 from lightninglens.core.htlc import FailureCode, FailureDetail, HtlcEventKind, HtlcOutcome
 from lightninglens.core.units import Msat
 from lightninglens.routing.state import Estimator
-from lightninglens.sim.engine import FOREVER_NS, Engine, EngineConfig, PaymentRequests
+from lightninglens.sim.engine import FOREVER_NS, Engine
+from lightninglens.sim.records import EngineConfig, PaymentRequests
 from lightninglens.sim.routers import NetworkView, NoPlan, PlannedPart, PlanRequest
 from lightninglens.sim.state import SenderKind
 

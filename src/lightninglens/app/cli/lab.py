@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lightninglens.app.cli.framework import LabDataDir, invocation, new_app
+from lightninglens.app.cli.lab_ego import ego
 from lightninglens.app.cli.progress import interruptible
 from lightninglens.core.errors import ConfigError
 
@@ -272,12 +273,4 @@ def _write(out: Path, text: str, document: str, *, name: str = "comparison") -> 
     typer.echo(f"written: {out / name}.md and {name}.json", err=True)
 
 
-def _add_ego() -> None:
-    from lightninglens.app.cli.lab_ego import ego
-
-    app.command(epilog="Example: lens lab ego --graph synthetic:300 --node 02ab... --radius 2 --fee-factor 2 --json")(
-        ego
-    )
-
-
-_add_ego()
+app.command(epilog="Example: lens lab ego --graph synthetic:300 --node 02ab... --radius 2 --fee-factor 2 --json")(ego)

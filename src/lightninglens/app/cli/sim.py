@@ -9,10 +9,11 @@ import typer
 
 from lightninglens.app.cli.framework import invocation, new_app
 from lightninglens.app.cli.progress import interruptible
+from lightninglens.app.cli.run_answer import answer
+from lightninglens.app.cli.sim_again import fork, resume, until_ns_of
 from lightninglens.core.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
-    from lightninglens.lab.batch import RunResult
     from lightninglens.lab.scenarios import OpenedScenario
     from lightninglens.storage.files.scenarios import ScenarioFile
 
@@ -110,7 +111,6 @@ def run(
     Ctrl-C ends the run early and keeps what was computed, with a checkpoint.
     """
     invocation(ctx).start()
-    from lightninglens.app.cli.sim_again import until_ns_of
     from lightninglens.lab.batch import run_scenario
     from lightninglens.lab.report import write_report
     from lightninglens.storage.files.runs import check_target
@@ -251,44 +251,6 @@ def scenarios(
         typer.echo(f"{each}\n    {file.about} Graph: {file.graph or 'yours, with --graph'}.")
 
 
-def answer(result: "RunResult", out: Path, report: Path, *, as_json: bool) -> None:
-    """Print what a run found."""
-    from lightninglens.lab.circulation import netted_share_of_run
-
-    summary, timings = result.summary, result.timings
-    netted = netted_share_of_run(out)
-    if as_json:
-        from dataclasses import asdict
-
-        facts = asdict(summary) | {
-            "complete": result.manifest.complete,
-            "conservation_drift_msat": result.conservation_drift_msat,
-            "events": result.events,
-            "seed": result.manifest.scenario.seed,
-            "netted_share": netted,
-            "depletion": [asdict(level) for level in result.depletion],
-            "wall_s": timings.wall_s,
-            "cpu_s": timings.cpu_s,
-            "peak_rss_mb": timings.peak_rss_mb,
-            "machine": timings.machine,
-            "run": str(out),
-            "report": str(report),
-        }
-        typer.echo(json.dumps(facts, indent=2))
-        return
-    rate = "no payments" if summary.success_rate is None else f"{100 * summary.success_rate:.2f} %"
-    typer.echo(f"{summary.payments:,} payments, {rate} succeeded, {summary.fees_msat_total / 1000:,.0f} sat in fees")
-    typer.echo(
-        f"conservation drift {result.conservation_drift_msat} msat; {timings.cpu_s:.1f} CPU s, "
-        f"{timings.wall_s:.1f} s, {timings.peak_rss_mb:.0f} MB"
-    )
-    if netted is not None:
-        typer.echo(f"{100 * netted:.1f} % of the demand nets out at the nodes; no more can circulate")
-    if not result.manifest.complete:
-        typer.echo(f"the run is not complete; go on with: lens sim resume {out}")
-    typer.echo(f"report: {report}")
-
-
 @app.command(epilog="Example: lens sim report run --json")
 def report(ctx: typer.Context, directory: RunDirectory, *, as_json: AsJson = False) -> None:
     """Check a run against its manifest and write its report anew."""
@@ -326,13 +288,5 @@ def export(
     typer.echo(json.dumps({"rows": rows, "file": str(out)}) if as_json else f"{rows:,} rows: {out}")
 
 
-def _add_what_goes_on() -> None:
-    from lightninglens.app.cli.sim_again import fork, resume
-
-    app.command(epilog="Example: lens sim resume run --out whole --json")(resume)
-    app.command(epilog="Example: lens sim fork run --out fork --add-liquidity 800000x1x0:lnd-alice:2000000 --json")(
-        fork
-    )
-
-
-_add_what_goes_on()
+app.command(epilog="Example: lens sim resume run --out whole --json")(resume)
+app.command(epilog="Example: lens sim fork run --out fork --add-liquidity 800000x1x0:lnd-alice:2000000 --json")(fork)

@@ -9,6 +9,7 @@ import typer
 
 from lightninglens.app.cli.framework import invocation
 from lightninglens.app.cli.progress import interruptible
+from lightninglens.app.cli.run_answer import answer
 from lightninglens.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -58,7 +59,6 @@ def resume(
     The result is, to the byte, the run that was never stopped.
     """
     invocation(ctx).start()
-    from lightninglens.app.cli.sim import answer
     from lightninglens.lab.report import write_report
 
     target = run if out is None else out

@@ -25,8 +25,9 @@ from lightninglens.lab.learning.observing import HarvestReader
 from lightninglens.lab.worlds import open_world
 from lightninglens.sim.balances import BalanceModel, initial_balances
 from lightninglens.sim.demand import draw_intents, to_requests
-from lightninglens.sim.engine import FOREVER_NS, Engine, EngineConfig, Harvest, PaymentKind
+from lightninglens.sim.engine import FOREVER_NS, Engine
 from lightninglens.sim.rebalances import circular_payment
+from lightninglens.sim.records import EngineConfig, Harvest, PaymentKind
 from lightninglens.sim.scenario import WORLD_START_S
 
 START_NS = WORLD_START_S * NS_PER_SECOND

@@ -14,7 +14,8 @@ from lightninglens.core.units import NS_PER_SECOND, Ppm
 from lightninglens.lab.run_tables import Attempts
 from lightninglens.sim.counterfactual import AddedLiquidity, apply_change
 from lightninglens.sim.demand import Demand, Intents, PaymentList, first_intents, to_requests
-from lightninglens.sim.engine import Engine, PaymentRequests
+from lightninglens.sim.engine import Engine
+from lightninglens.sim.records import PaymentRequests
 from lightninglens.sim.scenario import Scenario
 from lightninglens.sim.simulation import Simulation
 

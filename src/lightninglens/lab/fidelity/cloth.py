@@ -23,7 +23,7 @@ from lightninglens.lab.fidelity.engine_runs import (
 )
 from lightninglens.lab.fidelity.findings import Line, Table, Value, Verdict, over_seeds, paired_verdict
 from lightninglens.routing.state import Estimator
-from lightninglens.sim.engine import EngineConfig
+from lightninglens.sim.records import EngineConfig
 from lightninglens.storage.files.graphs.cloth import ClothNetwork, read_cloth
 
 AMOUNTS_SAT: Final = (100, 100_000)

@@ -16,7 +16,8 @@ from lightninglens.core.units import MSAT_PER_SAT, NS_PER_SECOND
 from lightninglens.lab.fidelity.engine_runs import LND_PARTS, as_spendable, requests_of
 from lightninglens.lab.fidelity.findings import Line, Table, Value, Verdict, over_seeds
 from lightninglens.lab.fidelity.published import DEPLETION, DEPLETION_SOURCE, DEPLETION_START, DEPLETION_STEPS
-from lightninglens.sim.engine import Engine, EngineConfig
+from lightninglens.sim.engine import Engine
+from lightninglens.sim.records import EngineConfig
 
 PUBLISHED_SEED: Final = 21
 _NODES: Final = 100

@@ -9,7 +9,8 @@ from lightninglens.core.channels import ANCHORS_SAT
 from lightninglens.core.graph import NetworkGraph
 from lightninglens.core.htlc import HtlcOutcome
 from lightninglens.core.units import MSAT_PER_SAT
-from lightninglens.sim.engine import FOREVER_NS, Engine, EngineConfig, FinishedPayments, PaymentRequests
+from lightninglens.sim.engine import FOREVER_NS, Engine
+from lightninglens.sim.records import EngineConfig, FinishedPayments, PaymentRequests
 from lightninglens.sim.state import DUST_LIMIT_MSAT
 
 NO_FEE_LIMIT_MSAT = 10**15

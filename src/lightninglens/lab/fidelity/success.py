@@ -16,7 +16,7 @@ from lightninglens.lab.fidelity.engine_runs import LND_PARTS, Liquidity, as_spen
 from lightninglens.lab.fidelity.findings import Line, Table, Value, Verdict, share, verdict_of
 from lightninglens.lab.fidelity.published import SUCCESS, SUCCESS_AMOUNTS_SAT, SUCCESS_SOURCE
 from lightninglens.routing.state import BIMODAL, Estimator
-from lightninglens.sim.engine import EngineConfig
+from lightninglens.sim.records import EngineConfig
 
 SENDERS: Final[Mapping[str, Estimator]] = {
     "fee": Estimator(attempt_cost_msat=0.0, attempt_cost_ppm=0),

@@ -10,7 +10,7 @@ from lightninglens.core.htlc import FailureCode, HtlcOutcome
 from lightninglens.core.ids import NodeId
 from lightninglens.core.observations import AttemptSeen, ChannelSeen, PaymentSeen
 from lightninglens.core.units import Msat, Sat, UnixNs
-from lightninglens.sim.engine import FinishedPayments, Harvest, PaymentKind
+from lightninglens.sim.records import FinishedPayments, Harvest, PaymentKind
 
 
 class HarvestReader:

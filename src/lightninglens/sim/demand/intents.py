@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from lightninglens.core.errors import ConfigError
 from lightninglens.core.graph import NetworkGraph
 from lightninglens.core.units import MAX_MONEY_MSAT, NS_PER_DAY, NS_PER_SECOND
-from lightninglens.sim.engine import PaymentKind, PaymentRequests
+from lightninglens.sim.records import PaymentKind, PaymentRequests
 
 CELL_NS = 600 * NS_PER_SECOND
 """Rates and preferences are constant within a cell of ten minutes; each cell is drawn by itself."""

@@ -25,7 +25,8 @@ from lightninglens.lab.fidelity.engine_runs import as_spendable
 from lightninglens.lab.fidelity.max_flow import Pairs, announced_pairs, sample_flows, well_connected
 from lightninglens.lab.fidelity.published import DEPLETION, DEPLETION_START
 from lightninglens.lab.worlds import open_world
-from lightninglens.sim.engine import Engine, EngineConfig
+from lightninglens.sim.engine import Engine
+from lightninglens.sim.records import EngineConfig
 
 CLOTH = FIXTURES / "cloth"
 PROGRAM = f"""#!{sys.executable}
