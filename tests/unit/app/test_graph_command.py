@@ -95,7 +95,7 @@ def test_a_file_is_not_converted_onto_itself(tmp_path: Path, capsys: pytest.Capt
         (("describe", SMALL, "--aliases", "none.json"), 2, "none.json: no such file"),
         (("describe", "lab", "--aliases", SMALL), 2, "aliases are for a graph file"),
         (("describe", "synthetic:1"), 2, "2 to 200000 nodes"),
-        (("describe", FIXTURES), 1, "cannot be read: Is a directory"),
+        (("describe", FIXTURES), 1, "cannot be read: this is a directory"),
         (("describe", FIXTURES / "small.listnodes.json"), 1, "JSON, but not a graph"),
         (("convert", SMALL, "--out", "x", "--to", "csv"), 2, "csv"),
         (("convert", SMALL, "--out", "none/x", "--to", "lnd"), 1, "none/x: cannot be written"),

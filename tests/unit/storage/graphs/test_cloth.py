@@ -71,11 +71,17 @@ def test_what_is_wrong_is_told_with_its_place(folder: Path, name: str, old: str,
 
 
 def test_a_folder_without_the_files_says_which_there_must_be(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"nodes_ln.csv: cannot be read .*edges_ln.csv"):
+    with pytest.raises(DataError, match=r"not a network of CLoTH.s, which has nodes_ln.csv, .*edges_ln.csv"):
         read_graph(tmp_path)
 
 
 def test_a_file_that_is_no_text_is_refused(folder: Path) -> None:
     (folder / "nodes_ln.csv").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(DataError, match="not a CSV file"):
+        read_graph(folder)
+
+
+def test_a_folder_with_only_some_of_the_files_says_which_is_missing(folder: Path) -> None:
+    (folder / "edges_ln.csv").unlink()
+    with pytest.raises(DataError, match=r"edges_ln.csv: cannot be read .*a network of CLoTH.s has"):
         read_graph(folder)

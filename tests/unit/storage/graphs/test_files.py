@@ -162,7 +162,7 @@ def test_a_byte_order_mark_and_blanks_before_json_do_not_matter(tmp_path: Path) 
 def test_what_cannot_be_opened_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"none: cannot be read: No such file or directory"):
         read_graph(tmp_path / "none")
-    with pytest.raises(DataError, match="cannot be read: Is a directory"):
+    with pytest.raises(DataError, match="cannot be read: this is a directory"):
         read_graph(tmp_path)
 
 

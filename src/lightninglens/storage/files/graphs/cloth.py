@@ -72,6 +72,9 @@ def read_cloth(folder: Path) -> ClothNetwork:
     Raises:
         DataError: a file is missing, or something in it is wrong: file, line and column.
     """
+    if not any((folder / name).exists() for name in FILES):
+        problem = f"cannot be read: this is a directory, and not a network of CLoTH's, which has {', '.join(FILES)}"
+        raise DataError(problem, where=str(folder))
     digest = hashlib.sha256()
     nodes, channels, edges = (_read(folder / name, names, digest) for name, names in FILES.items())
     columns.check_counts(len(nodes["id"]), len(channels["id"]))
