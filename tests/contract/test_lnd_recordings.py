@@ -19,9 +19,9 @@ from tests.reference import pathfinding as twin_search
 from tests.reference.payment_session import request_route
 
 from lightninglens.core.htlc import FailureCode, HtlcOutcome
-from lightninglens.routing import NoRoute, PathFinder, Route, RouteQuery, _probability, _results
+from lightninglens.routing import NoRoute, PathFinder, Route, RouteQuery, _memory, _probability, _results
 from lightninglens.routing.growth import make_room
-from lightninglens.routing.memory import make_mission_control
+from lightninglens.routing.memory import make_mission_control, remembered_results
 from lightninglens.routing.pathfinding import BLOCK_PADDING
 from lightninglens.routing.state import REPORT_PAIRS, Estimator, make_scratch
 
@@ -67,13 +67,15 @@ def kernel_estimate(case: dict[str, Any], estimator: Estimator) -> float:
         lnd.remember(memory, SENDER, node, to_node, row)
     scratch = make_scratch(NODES)
     scratch.counters[0] += 1
+    scratch.tried["place"] = -1
     _probability.load_history(memory, scratch, SENDER)
     return float(
         _probability.pair_probability(
-            memory,
-            scratch,
+            _memory.remembered(memory),
+            scratch.tried[node],
+            scratch.ignored,
             estimator,
-            SENDER,
+            node == SENDER,
             node,
             case["to"],
             case["amount_msat"],
@@ -100,35 +102,25 @@ def test_states() -> None:
         state = twin.State(min_failure_relax_interval=sequence["min_failure_relax_ns"])
         for name, now, *values in sequence["operations"]:
             if name == "all_fail":
-                _probability.fail_all_of_node(memory, SENDER, values[0], now)
+                _memory.fail_all_of_node(memory, SENDER, values[0], now)
                 state.set_all_fail(values[0], now)
             elif name == "second_chance":
                 low, high, granted = values
-                assert bool(_probability.grant_second_chance(memory, estimator, SENDER, low, high, now)) == granted
+                assert bool(_memory.grant_second_chance(memory, estimator, SENDER, low, high, now)) == granted
                 assert state.request_second_chance(now, (low, high)) == granted
             else:
                 low, high, success, amount = values
                 state.set_last_pair_result((low, high), now, twin.PairResult(success=success, amt=amount))
                 if success:
-                    _probability.record_success(memory, SENDER, low, high, amount, now)
+                    _memory.record_success(memory, SENDER, low, high, amount, now)
                 else:
-                    _probability.record_failure(memory, estimator, SENDER, low, high, amount, now)
+                    _memory.record_failure(memory, estimator, SENDER, low, high, amount, now)
         expected = lnd.twin_state(sequence["pairs"]).last_pair_result
         assert {node: pairs for node, pairs in state.last_pair_result.items() if pairs} == expected
         kernel_memory = make_mission_control(NODES)
         for low, high, *row in sequence["pairs"]:
             lnd.remember(kernel_memory, SENDER, low, high, row)
-        assert remembered(memory) == remembered(kernel_memory)
-
-
-def remembered(memory: Any) -> dict[tuple[int, int], tuple[int, ...]]:
-    """Return the results in a memory of one sender."""
-    names = ("fail_time_ns", "fail_msat", "success_time_ns", "success_msat")
-    return {
-        (int(result["from_node"]), int(result["to_node"])): tuple(int(result[name]) for name in names)
-        for result in memory.results
-        if result["has_result"]
-    }
+        assert remembered_results(memory) == remembered_results(kernel_memory)
 
 
 def test_interpretations() -> None:

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.property.test_pathfinding_twin import Twin, assert_same, expected_memory, remembered
+from tests.property.test_pathfinding_twin import Twin, assert_same, expected_memory
 from tests.reference.networks import plain_policy
 
 from lightninglens.core.graph import NetworkGraph, PolicyColumns
 from lightninglens.core.htlc import FailureCode
 from lightninglens.core.ids import NodeId
 from lightninglens.routing import PathFinder, Route, RouteQuery
+from lightninglens.routing.memory import remembered_results
 from lightninglens.routing.state import Estimator
 from lightninglens.sim.balances import BalanceModel, draw_openers, initial_balances
 from lightninglens.sim.engine import Engine
@@ -93,5 +94,5 @@ def test_searches_on_mainnet_equal_the_twin() -> None:
             finder.report(found, now_ns=now, code=code, reported_by=source)
             nodes = [sender, *(hop.to_node for hop in found.hops)]
             twin.memory(sender).report(nodes, [int(hop.amount_msat) for hop in found.hops], code, source, now)
-        assert remembered(finder._memory) == expected_memory(twin)
+        assert remembered_results(finder._memory) == expected_memory(twin)
     assert found_routes > SEARCHES // 3

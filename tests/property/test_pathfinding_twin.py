@@ -9,7 +9,7 @@ from tests.reference import bimodal, mission_control, networks, pathfinding
 from lightninglens.core.graph import NetworkGraph
 from lightninglens.core.htlc import FailureCode, HtlcOutcome
 from lightninglens.routing import NoRoute, PathFinder, Route, RouteQuery
-from lightninglens.routing.memory import MissionControl as Memory
+from lightninglens.routing.memory import remembered_results
 from lightninglens.routing.state import APRIORI, BIMODAL, NEVER_NS, Estimator
 
 HEIGHT = 800_000
@@ -104,20 +104,6 @@ def assert_same(found: Route | NoRoute, expected: tuple[list[pathfinding.Hop], f
     hops = [(hop.direction, hop.amount_msat, hop.expiry_height) for hop in found.hops]
     assert hops == [(hop.direction, hop.amount_msat, hop.expiry) for hop in expected[0]]
     assert found.probability == pytest.approx(expected[1], rel=1e-12)
-
-
-def remembered(memory: Memory) -> dict[tuple[int, int, int], tuple[int, int, int, int]]:
-    """Return the kernel's memory as a dictionary of (sender, from, to)."""
-    return {
-        (int(result["sender"]), int(result["from_node"]), int(result["to_node"])): (
-            int(result["fail_time_ns"]),
-            int(result["fail_msat"]),
-            int(result["success_time_ns"]),
-            int(result["success_msat"]),
-        )
-        for result in memory.results
-        if result["has_result"]
-    }
 
 
 def expected_memory(twin: Twin) -> dict[tuple[int, int, int], tuple[int, int, int, int]]:
@@ -216,7 +202,7 @@ def check_network(seed: int, rounds: int) -> int:
         source = draw.randrange(len(amounts) + 1)
         over = finder.report(found, now_ns=now, code=code, reported_by=source)
         assert over == twin.memory(query.sender).report(nodes, amounts, code, source, now)
-        assert remembered(finder._memory) == expected_memory(twin)
+        assert remembered_results(finder._memory) == expected_memory(twin)
     return routes
 
 

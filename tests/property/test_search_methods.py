@@ -10,7 +10,7 @@ from tests.reference import networks
 from lightninglens.core.graph import NetworkGraph
 from lightninglens.core.htlc import FailureCode, HtlcOutcome
 from lightninglens.routing import NoRoute, PathFinder, Route, RouteQueries, RouteQuery, SearchMethod
-from lightninglens.routing.state import Estimator
+from lightninglens.routing.state import MANY_PAIRS, PATIENCE, Estimator
 
 
 def draw_town(draw: random.Random) -> NetworkGraph:
@@ -31,18 +31,38 @@ def draw_town(draw: random.Random) -> NetworkGraph:
     return networks.build_graph(nodes, channels, policies)
 
 
+def draw_city(draw: random.Random) -> NetworkGraph:
+    """Draw 200 to 500 nodes about a few hubs with far more channels than a search labels from at once."""
+    nodes, hubs = draw.randrange(200, 500), draw.randrange(3, 8)
+    pairs = [(low, high) for high in range(hubs) for low in range(high)]
+    for node in range(hubs, nodes):
+        for _ in range(draw.choice([1, 1, 2, 3, 4])):
+            other = draw.randrange(hubs) if draw.random() < 0.7 else draw.randrange(node)
+            if other != node:
+                pairs.append((other, node))
+    channels = [(min(pair), max(pair), draw.choice([200_000, 1_000_000, 5_000_000])) for pair in pairs]
+    kinds = [networks.draw_policy(draw, 1_000_000) for _ in range(draw.choice([1, 3, 40]))]
+    return networks.build_graph(nodes, channels, [draw.choice(kinds) for _ in range(2 * len(channels))])
+
+
 def draw_finder(draw: random.Random) -> tuple[NetworkGraph, PathFinder, list[int], Estimator]:
     """Draw a network, what its nodes can send, and how their probabilities are estimated."""
     graph = draw_town(draw) if draw.random() < 0.7 else networks.draw_graph(draw)
+    return finder_on(draw, graph)
+
+
+def finder_on(draw: random.Random, graph: NetworkGraph) -> tuple[NetworkGraph, PathFinder, list[int], Estimator]:
+    """Draw what the nodes of a network can send, and how their probabilities are estimated."""
     spendable = [draw.choice([0, sat * 10, sat * 500, sat * 990]) for sat in np.repeat(graph.capacity_sat, 2).tolist()]
     estimator = draw_estimator(draw)
     return graph, PathFinder(graph, np.array(spendable, np.int64), estimator=estimator), spendable, estimator
 
 
-def check_single(seed: int, rounds: int) -> int:
+def check_single(seed: int, rounds: int, *, city: bool = False) -> int:
     """Search one by one, with results reported in between; return how many routes were found."""
     draw = random.Random(seed)
-    graph, finder, spendable, _ = draw_finder(draw)
+    graph, finder, spendable, _ = finder_on(draw, draw_city(draw)) if city else draw_finder(draw)
+    finder._scratch.counters[2:] = draw.choice([2, 3, 6, PATIENCE]), draw.choice([1, 4, MANY_PAIRS])
     now, routes = 10**18, 0
     senders = [draw.randrange(graph.node_count) for _ in range(3)]
     for _ in range(rounds):
@@ -108,6 +128,11 @@ def test_directed_search_equals_the_plain_one() -> None:
     assert sum(check_single(seed, rounds=30) for seed in range(20_000, 20_600)) > 6_000
 
 
+def test_long_searches_equal_the_plain_one() -> None:
+    """4,000 searches about hubs, by senders that remember much: looks from the sender, stand-ins, guesses."""
+    assert sum(check_single(seed, rounds=100, city=True) for seed in range(40_000, 40_040)) > 1_500
+
+
 def test_shared_trees_equal_the_plain_search() -> None:
     """About 60,000 queries on 400 networks, most of them answered from a tree."""
     shared, asked = np.sum([check_many(seed) for seed in range(30_000, 30_400)], axis=0)
@@ -120,3 +145,4 @@ def test_methods_on_thousands_of_networks() -> None:
     assert sum(check_single(seed, rounds=60) for seed in range(400_000, 410_000)) > 200_000
     for seed in range(500_000, 505_000):
         check_many(seed)
+    assert sum(check_single(seed, rounds=300, city=True) for seed in range(600_000, 600_400)) > 40_000

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from lightninglens.core.graph import NetworkGraph
-from lightninglens.routing._probability import claim_entry
-from lightninglens.routing.memory import MissionControl
+from lightninglens.routing._memory import claim_entry
+from lightninglens.routing.memory import MissionControl, remembered_pairs
 from lightninglens.routing.state import BIMODAL, NEVER_NS, Estimator
 from tests.reference.bimodal import BimodalConfig
 from tests.reference.mission_control import AprioriConfig, State
@@ -64,7 +64,6 @@ def remember(memory: MissionControl, sender: int, from_node: int, to_node: int, 
     """Write one recorded pair result into the kernels' memory."""
     entry = claim_entry(memory, sender, from_node, to_node)
     memory.has_succeeded[sender] |= row[2] is not None
-    memory.results["has_result"][entry] = True
     memory.results["fail_time_ns"][entry] = NEVER_NS if row[0] is None else row[0]
     memory.results["fail_msat"][entry] = row[1]
     memory.results["success_time_ns"][entry] = NEVER_NS if row[2] is None else row[2]
@@ -72,9 +71,8 @@ def remember(memory: MissionControl, sender: int, from_node: int, to_node: int, 
 
 
 def pairs_in(memory: MissionControl) -> int:
-    """Return how many pairs are remembered, heads of nodes left out."""
-    rows = memory.results
-    return int(np.sum((rows["sender"] >= 0) & (rows["from_node"] != rows["to_node"])))
+    """Return how many pairs are remembered."""
+    return sum(1 for _ in remembered_pairs(memory))
 
 
 def twin_state(history: list[list[Any]]) -> State:

@@ -2,23 +2,20 @@
 
 from typing import Any
 
-import numpy as np
-
 from lightninglens.core.jit import kernel
 
 
 @kernel
-def tarjan(starts: Any, heads: Any, component: Any) -> None:
+def tarjan(
+    starts: Any, heads: Any, component: Any, edge: Any, visited: Any, lowest: Any, path: Any, pending: Any
+) -> None:
     """Number the strongly connected components; `component` comes filled with -1.
 
-    Edges of node n lead to heads[starts[n]:starts[n + 1]].
+    Edges of node n lead to heads[starts[n]:starts[n + 1]]. The rest is working
+    memory, one int64 per node: `edge` begins as the nodes' `starts`, `visited`,
+    which is the order of discovery from 1 on, and `lowest` as zeros.
     """
     nodes = component.shape[0]
-    visited = np.zeros(nodes, np.int64)  # order of discovery from 1 on; 0 is not yet
-    lowest = np.zeros(nodes, np.int64)
-    edge = starts[:nodes].copy()
-    path = np.empty(nodes, np.int64)
-    pending = np.empty(nodes, np.int64)
     path_size = pending_size = clock = components = 0
     for root in range(nodes):
         if visited[root]:

@@ -20,5 +20,5 @@ def strong_components(sources: NDArray[np.int32], targets: NDArray[np.int32], no
     starts = np.zeros(nodes + 1, np.int64)
     np.cumsum(np.bincount(sources, minlength=nodes), out=starts[1:])
     component = np.full(nodes, -1, np.int32)
-    tarjan(starts, targets[order], component)
+    tarjan(starts, targets[order], component, starts[:nodes].copy(), *np.zeros((4, nodes), np.int64))
     return component

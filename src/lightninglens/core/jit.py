@@ -46,9 +46,14 @@ def is_cached() -> bool:
     return any(Path(_settings.CACHE_DIR).rglob("_events.run-*.nbi"))
 
 
+_OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True, "_nrt": False}
+"""Without reference counts: a kernel allocates nothing, so nothing needs to be freed (docs/adr/0043). Where a kernel
+does allocate, Numba refuses to compile it."""
+
+
 def kernel(function: _F) -> _F:
-    """Compile a function of arrays and scalars; it takes no objects and raises nothing."""
-    return cast("_F", nb.njit(cache=True, error_model="numpy", nogil=True)(function))
+    """Compile a function of arrays and scalars; it takes no objects, allocates nothing and raises nothing."""
+    return cast("_F", nb.njit(cache=True, **_OPTIONS)(function))
 
 
 def inlined(function: _F) -> _F:
@@ -57,4 +62,4 @@ def inlined(function: _F) -> _F:
     For functions that take the whole state of the engine: compiled by itself,
     each would take seconds only to unpack it.
     """
-    return cast("_F", nb.njit(inline="always", error_model="numpy", nogil=True)(function))
+    return cast("_F", nb.njit(inline="always", **_OPTIONS)(function))

@@ -77,6 +77,28 @@ def onion_bytes(edges: Any, labels: Any, node: Any, receiver: Any) -> Any:
 
 
 @kernel
+def begin(reach: Any, labels: Any, query: Any, generation: Any) -> None:
+    """Label the receiver, and let neither end be labelled by another node."""
+    start, receiver, goal = labels[query.receiver], reach[query.receiver], reach[query.sender]
+    start.weight = 0
+    start.amount_msat = query.amount
+    start.outbound_fee_msat = 0
+    start.probability = 1.0
+    start.cltv_blocks = np.int32(query.final_cltv)
+    start.edge = np.int32(-1)
+    start.hops = np.int32(0)
+    if receiver.generation != generation:
+        receiver.generation = generation
+        receiver.own_row = np.int32(-1)
+    receiver.distance = np.int64(-1)
+    receiver.to_sender = np.int16(0)
+    goal.generation = generation
+    goal.heap_slot = np.int32(-1)
+    goal.distance = np.int64(-1)
+    goal.to_sender = np.int16(0)
+
+
+@kernel
 def settles_first(reach: Any, labels: Any, receiver: Any, node: Any, former: Any) -> Any:
     """Say whether `node` settles before the node `former` in the plain search, where the receiver is the first."""
     return former != receiver and settles_before(reach, labels, node, former)

@@ -8,7 +8,7 @@ from typing import Any
 
 from lightninglens.core.htlc import FailureCode
 from lightninglens.core.jit import kernel
-from lightninglens.routing._probability import (
+from lightninglens.routing._memory import (
     fail_all_of_node,
     grant_second_chance,
     record_failure,

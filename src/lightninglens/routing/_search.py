@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from lightninglens.core.jit import inlined, kernel
+from lightninglens.core.jit import kernel
 from lightninglens.routing._bimodal import bimodal_prior
 from lightninglens.routing._bounds import (
     DIRECTED_BELOW,
@@ -24,7 +24,7 @@ from lightninglens.routing._bounds import (
     mark_peers,
     mark_peers_of_peers,
 )
-from lightninglens.routing._edges import pick_own, pick_parallel
+from lightninglens.routing._edges import pick_parallel
 from lightninglens.routing._fees import (
     ONION_BYTES,
     capped_inbound_fee,
@@ -38,82 +38,51 @@ from lightninglens.routing._labels import (
     NO_ROUTE,
     Query,
     attempt_cost,
+    begin,
     distance_of,
     onion_bytes,
     settles_first,
     write_route,
 )
+from lightninglens.routing._memory import remembered
+from lightninglens.routing._nearness import NEAR, look_from_sender, turn_heap
+from lightninglens.routing._own_hop import likely_distance, relax_own
 from lightninglens.routing._probability import capacity_factor, load_history, pair_probability
 from lightninglens.routing.state import BIMODAL
 
 HORIZON = 700
 """Channels of the sender's peers that are worth looking at before a search; 0 makes it the plain one."""
 
+UNREACHED = 0
+REACHED = 1
+UNSURE = 2
+"""How a search ended; UNSURE when its guess of the sender's distance has turned out too small."""
+
 _SURELY_FIT = 20
 """Hops of other nodes that fit an onion with the sender's, whatever the amounts: 91 bytes for the last, 59 for each."""
 
 
-@inlined
-def relax_own(
+@kernel
+def settle(
     view: Any,
     scratch: Any,
     memory: Any,
     estimator: Any,
     channels: Any,
     query: Any,
-    node: Any,
-    own_row: Any,
-    former_distance: Any,
+    greatest: Any,
+    horizon: Any,
+    guess: Any,
 ) -> Any:
-    """Extend a settled node's way by the sender's own channels to it, `own_row` being the first.
-
-    Returns the sender's distance, `former_distance` where this way is not better.
-    """
-    edges, labels, reach = view.edges, scratch.labels, scratch.reach
-    label, goal = labels[node], labels[query.goal]
-    received, weight = label.amount_msat, label.weight
-    next_fee = label.outbound_fee_msat if node != query.receiver else np.int64(-1)
-    best = pick_own(edges, channels, np.int64(own_row), query.outgoing, received, next_fee)
-    if best < 0:
-        return former_distance
-    edge = edges[best]
-    inbound = np.int64(0)
-    if next_fee >= 0:
-        inbound = capped_inbound_fee(edge, received, next_fee)
-    amount = received + inbound
-    total_fee = amount - query.amount
-    if (total_fee > 0 and total_fee > query.fee_limit) or label.cltv_blocks > query.cltv_limit:
-        return former_distance
-    hop = pair_probability(
-        memory, scratch, estimator, query.sender, query.sender, node, amount, edge.capacity_msat, query.now
-    )
-    probability = label.probability * hop
-    if hop == 0.0 or probability < estimator.min_probability:
-        return former_distance
-    weight += max(inbound, np.int64(0))
-    distance = distance_of(weight, query.attempt_cost / probability)
-    if distance > former_distance:
-        return former_distance
-    if distance == former_distance:
-        former = edges[goal.edge].target
-        if probability < goal.probability or (
-            probability == goal.probability and not settles_first(reach, labels, query.receiver, node, former)
-        ):
-            return former_distance
-    goal.probability = probability
-    goal.edge = np.int32(best)
-    return distance
-
-
-@kernel
-def settle(
-    view: Any, scratch: Any, memory: Any, estimator: Any, channels: Any, query: Any, greatest: Any, horizon: Any
-) -> Any:
-    """Settle nodes from the receiver until the sender's turn comes; return whether it came.
+    """Settle nodes from the receiver until the sender's turn comes; return REACHED, UNREACHED or UNSURE.
 
     `greatest` bounds the probability of other nodes' hops. `horizon` 0 is the
     plain search; else it is how many channels of its peers are looked at to
-    give the search its direction.
+    give the search its direction. With `guess` what lies beyond a likely
+    distance of the sender is left out, a node with many pairs has a stand-in in
+    the heap for those that can wait, and a long search is directed anew
+    (docs/adr/0042); the answer is UNSURE where the sender is farther than
+    guessed.
 
     One long function on purpose: everything the inner loop touches is a local
     variable, which makes it about ten times as fast as calls that pass the
@@ -130,6 +99,8 @@ def settle(
     fraction, risk = estimator.capacity_fraction, estimator.risk_factor_billionths
     prior = greatest_prior(estimator)
     bimodal, bimodal_scale = estimator.kind == BIMODAL, estimator.bimodal_scale_msat
+    patience, many_pairs = scratch.counters[2], scratch.counters[3]
+    remembers = remembered(memory)
     size = np.int64(0)
     settled = np.int64(0)
 
@@ -141,30 +112,21 @@ def settle(
     else:
         bounds[:] = 0
 
-    goal = reach[sender]
-    goal.generation = generation
-    goal.heap_slot = np.int32(-1)
-    goal.distance = np.int64(-1)
+    begin(reach, labels, query, generation)
     sender_distance: Any = INFINITY
-
+    likely: Any = INFINITY
+    farthest: Any = INFINITY
+    nearest_hop: Any = 0.0
     node = receiver
-    start = labels[receiver]
-    start.weight = 0
-    start.amount_msat = amount_sent
-    start.outbound_fee_msat = 0
-    start.probability = 1.0
-    start.cltv_blocks = np.int32(query.final_cltv)
-    start.edge = np.int32(-1)
-    start.hops = np.int32(0)
-    if receiver != sender:
-        if reach[receiver].generation != generation:
-            reach[receiver].generation = generation
-            reach[receiver].own_row = np.int32(-1)
-        reach[receiver].distance = np.int64(-1)
     at_start = True
+    whole = False
+    stand_ins = np.int64(labels.shape[0])
 
     while True:
-        settled += 1
+        settled += 0 if whole else 1
+        if settled == patience and not whole and guess and sender != receiver and greatest < 1.0:
+            look_from_sender(view, scratch, memory, remembers, estimator, query, nearest_hop, greatest, prior)
+            size = turn_heap(scratch, size, farthest)
         label = labels[node]
         at_weight = label.weight
         received = label.amount_msat
@@ -177,15 +139,19 @@ def settle(
             next_fee = np.int64(-1)
         if (
             reach[node].own_row >= 0
+            and not whole
             and node != sender
             and (not at_start or query.last_hop < 0 or query.last_hop == sender)
         ):
             sender_distance = relax_own(
-                view, scratch, memory, estimator, channels, query, node, reach[node].own_row, sender_distance
+                view, scratch, remembers, estimator, channels, query, node, reach[node].own_row, sender_distance
             )
+            farthest = min(sender_distance, likely)
         best_probability = at_probability * greatest
         pair_row = np.int64(first_pair[node])
         pair_end = np.int64(first_leaf[node])
+        partly = guess and not whole and not at_start and node != sender and pair_end - pair_row > many_pairs
+        skipped = False
         if node == sender:
             pair_end = np.int64(first_pair[node + 1])
         if best_probability < least:
@@ -204,6 +170,11 @@ def settle(
             seen = reach[source]
             known = seen.generation == generation
             tried = seen.history_generation == generation
+            if partly and not tried:
+                # The rest is bounded by `bounds[elsewhere, 2]`: neither near the sender nor a peer of the receiver.
+                if not known or (seen.to_sender == elsewhere and seen.own_row < 0 and seen.to_receiver != 1):
+                    skipped = True
+                    continue
             least_distance = nearest if tried else nearest_untried
             if known and seen.distance < least_distance:
                 continue
@@ -211,8 +182,11 @@ def settle(
             if reached and seen.heap_slot < 0:
                 continue
             to_receiver = 1 if at_start else (seen.to_receiver if reached else 2)
-            to_go = bounds[seen.to_sender if known else elsewhere, to_receiver]
-            if least_distance + to_go > sender_distance:
+            if known and seen.to_sender == NEAR:
+                to_go = scratch.to_go[source]
+            else:
+                to_go = bounds[seen.to_sender if known else elsewhere, to_receiver]
+            if least_distance + to_go > farthest:
                 continue
             if at_start and query.last_hop >= 0 and source != query.last_hop:
                 continue
@@ -245,7 +219,18 @@ def settle(
 
             there = labels[source]
             if tried:
-                hop = pair_probability(memory, scratch, estimator, sender, source, node, amount, capacity, query.now)
+                hop = pair_probability(
+                    remembers,
+                    scratch.tried[source],
+                    scratch.ignored,
+                    estimator,
+                    source == sender,
+                    source,
+                    node,
+                    amount,
+                    capacity,
+                    query.now,
+                )
             elif bimodal:
                 hop = bimodal_prior(amount, capacity, bimodal_scale)
             else:
@@ -256,7 +241,7 @@ def settle(
             attempts = cost / probability
             distance = distance_of(weight, attempts)
             key = distance + to_go
-            if key > sender_distance:
+            if key > farthest:
                 continue
             if reached:
                 if distance > seen.distance:
@@ -272,6 +257,8 @@ def settle(
                 if payload > ONION_BYTES:
                     continue
 
+            if at_start:
+                nearest_hop = max(nearest_hop, probability)
             there.weight = weight
             there.amount_msat = amount + fee
             there.outbound_fee_msat = fee
@@ -290,14 +277,29 @@ def settle(
             else:
                 raise_node(keys, nodes, reach, labels, size, key, source)
                 size += 1
+            if guess and seen.own_row >= 0:
+                likely = min(likely, likely_distance(remembers, scratch, estimator, query, source, amount, capacity))
+                farthest = min(sender_distance, likely)
 
-        if size == 0 or keys[0] > sender_distance:
+        if skipped and nearest_untried + bounds[elsewhere, 2] <= farthest:
+            stand_in = np.int32(node + stand_ins)
+            reach[stand_in].distance = np.int64(-2 - node)  # before any node of the same key
+            scratch.later[node] = nearest_untried
+            raise_node(keys, nodes, reach, labels, size, nearest_untried + bounds[elsewhere, 2], stand_in)
+            size += 1
+
+        if size == 0 or keys[0] > farthest:
             break
         node = pop_node(keys, nodes, reach, labels, size)
         size -= 1
         at_start = False
+        whole = node >= stand_ins
+        if whole:
+            node = np.int32(node - stand_ins)
     scratch.counters[1] = settled
-    return sender_distance < INFINITY
+    if sender_distance > likely:
+        return UNSURE
+    return REACHED if sender_distance < INFINITY else UNREACHED
 
 
 @kernel
@@ -326,14 +328,7 @@ def find_route(
     Times are ns, heights blocks; `cltv_limit` is the greatest total time lock in
     blocks, `final_delta` what the receiver asks for.
     """
-    scratch.counters[0] += 1
-    greatest, total = mark_peers(view, scratch.reach, channels, sender, outgoing, amount, np.int32(scratch.counters[0]))
     routes.hops[out] = 0
-    if total < amount:
-        return INSUFFICIENT_BALANCE
-    if greatest < amount:
-        return NO_ROUTE
-    load_history(memory, scratch, sender)
     cost = attempt_cost(estimator, amount)
     query = Query(
         sender,
@@ -348,8 +343,23 @@ def find_route(
         cost,
         now,
     )
-    most = greatest_hop_probability(estimator, memory.has_succeeded[sender])
     exact = cost < estimator.min_probability * DIRECTED_BELOW and fee_limit < DIRECTED_BELOW and amount < DIRECTED_BELOW
-    if not settle(view, scratch, memory, estimator, channels, query, most, horizon if exact else 0):
+    directed = exact and horizon > 0
+    guessing = directed
+    while True:
+        scratch.counters[0] += 1
+        generation = np.int32(scratch.counters[0])
+        greatest, total = mark_peers(view, scratch.reach, channels, sender, outgoing, amount, generation)
+        if total < amount:
+            return INSUFFICIENT_BALANCE
+        if greatest < amount:
+            return NO_ROUTE
+        load_history(memory, scratch, sender)
+        most = greatest_hop_probability(estimator, memory.has_succeeded[sender])
+        ended = settle(view, scratch, memory, estimator, channels, query, most, horizon if directed else 0, guessing)
+        if ended != UNSURE:
+            break
+        guessing = False
+    if ended == UNREACHED:
         return NO_ROUTE
     return write_route(view, scratch, query, routes, out)

@@ -11,7 +11,9 @@ from lightninglens.core.jit import inlined, kernel
 from lightninglens.routing._bounds import INFINITY, greatest_prior
 from lightninglens.routing._edges import bandwidth_msat
 from lightninglens.routing._labels import INSUFFICIENT_BALANCE, NO_ROUTE, Query, attempt_cost, write_route
-from lightninglens.routing._search import find_route, relax_own, settle
+from lightninglens.routing._memory import remembered
+from lightninglens.routing._own_hop import relax_own
+from lightninglens.routing._search import find_route, settle
 
 UNDECIDED = -1
 
@@ -23,7 +25,7 @@ def grow(view: Any, scratch: Any, memory: Any, estimator: Any, channels: Any, qu
     `branches` gets per node the distance of the nearest node whose way leads through it.
     """
     scratch.counters[0] += 1
-    settle(view, scratch, memory, estimator, channels, query, greatest_prior(estimator), 0)
+    settle(view, scratch, memory, estimator, channels, query, greatest_prior(estimator), 0, False)
     generation = np.int32(scratch.counters[0])
     reach, labels, edges = scratch.reach, scratch.labels, view.edges
     branches[:] = INFINITY
@@ -54,8 +56,9 @@ def answer(
     generation = np.int32(scratch.counters[0])
     sender = query.sender
     routes.hops[out] = 0
-    if sender == query.receiver or memory.first_of_sender[sender] >= 0:
+    if sender == query.receiver or memory.nodes_of_sender[sender] > 0:
         return UNDECIDED
+    remembers = remembered(memory)
     greatest: Any = np.int64(0)
     total: Any = np.int64(0)
     distance: Any = INFINITY
@@ -73,7 +76,7 @@ def answer(
         reached = there.generation == generation and there.distance < INFINITY
         if reached and of_pair >= query.amount and there.distance <= distance:
             distance = relax_own(
-                view, scratch, memory, estimator, channels, query, np.int64(pair.peer), pair.first_row, distance
+                view, scratch, remembers, estimator, channels, query, np.int64(pair.peer), pair.first_row, distance
             )
     if total < query.amount:
         return INSUFFICIENT_BALANCE

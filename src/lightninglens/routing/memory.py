@@ -1,11 +1,12 @@
 """Mission control as arrays: what every sender remembers of past attempts, by pair of nodes."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lightninglens.routing.state import REPORT_PAIRS, record_type
+from lightninglens.routing.state import NEVER_NS, REPORT_PAIRS, record_type
 
 RESULT = record_type(
     [
@@ -14,75 +15,120 @@ RESULT = record_type(
         ("success_msat", np.int64),
         ("success_time_ns", np.int64),
         ("second_chance_ns", np.int64),
-        ("sender", np.int32),
-        ("from_node", np.int32),
-        ("to_node", np.int32),
-        ("next", np.int32),
-        ("first_pair", np.int32),
-        ("last_pair", np.int32),
-        ("pairs", np.int32),
-        ("block_rows", np.int16),
-        ("has_result", np.bool_),
     ]
 )
-"""One pair as one sender knows it, or, where both nodes are the same, the head of a node's pairs.
+"""One pair as one sender knows it; with neither time it has no result, only a second chance that was used."""
 
-`next` is the node's next pair, in the order in which they were tried first, or the sender's next head; -1 at the end.
-`first_pair`, `last_pair` and `pairs` are a head's. `block_rows` is the size of the block that the row lies in.
-"""
+NODE = record_type([("node", np.int32), ("first", np.int32), ("last", np.int32), ("pairs", np.int32)])
+"""A node of which a sender remembers pairs: the first and the last block of their rows, and how many they are."""
 
 
 class MissionControl(NamedTuple):
     """What all senders remember.
 
-    Memory grows with what was tried, not with the square of the nodes. A sender's
-    rows lie in blocks of its own, since a search reads many of them.
+    Memory grows with what was tried, not with the square of the nodes. A
+    sender's nodes, and a node's pairs in the order in which they were tried
+    first, lie in blocks, each twice as large as the one before, since a search
+    reads them from end to end.
     """
 
     results: NDArray[np.void]
-    """Rows of RESULT; a row that no pair has taken yet has sender -1."""
+    """Rows of RESULT."""
+    to_node: NDArray[np.int32]
+    """Per row of `results`: the node at the pair's end."""
+    next_block: NDArray[np.int32]
+    """Per first row of a block: the first row of the node's next block."""
+    nodes: NDArray[np.void]
+    """Rows of NODE."""
+    next_nodes: NDArray[np.int32]
+    """Per first row of a block of nodes: the first row of the sender's next block."""
     first_of_sender: NDArray[np.int32]
-    """Per sender: the head of one of its nodes, or -1."""
+    """Per sender: its first block of nodes, or -1."""
+    last_of_sender: NDArray[np.int32]
+    """Per sender: its last block of nodes."""
+    nodes_of_sender: NDArray[np.int32]
+    """Per sender: of how many nodes it remembers pairs."""
     has_succeeded: NDArray[np.bool_]
     """Per sender: whether any pair has ever carried anything."""
-    free_of_sender: NDArray[np.int32]
-    """Per sender: the next free row of its newest block."""
-    end_of_sender: NDArray[np.int32]
-    """Per sender: where that block ends."""
-    table: NDArray[np.int32]
-    """Open-addressing hash of (sender, from, to)."""
     counters: NDArray[np.int64]
-    """0: rows given out in blocks."""
+    """0: rows of `results` given out; 1: rows of `nodes` given out."""
 
 
-FIRST_BLOCK = 4
-LARGEST_BLOCK = 256
-"""Rows of a sender's first block and of its largest; each is twice the one before."""
+class Remembered(NamedTuple):
+    """The columns of `MissionControl` that a search reads for every hop: a call with all of them would cost more."""
+
+    results: NDArray[np.void]
+    to_node: NDArray[np.int32]
+    next_block: NDArray[np.int32]
+    nodes: NDArray[np.void]
 
 
-ROOM = 2 * REPORT_PAIRS + 2 * LARGEST_BLOCK
-"""Rows that one result can use up, heads and blocks included."""
+FIRST_BLOCK = 2
+LARGEST_BLOCK = 32
+"""Rows of a node's first block of results and of its largest."""
+FIRST_NODES = 4
+LARGEST_NODES = 64
+"""The same for a sender's blocks of nodes."""
+
+ROOM = REPORT_PAIRS * LARGEST_BLOCK
+NODES_ROOM = REPORT_PAIRS + LARGEST_NODES
+"""Rows that one result can use up, of results and of nodes."""
 
 
-def grow_mission_control(memory: MissionControl, capacity: int) -> MissionControl:
-    """Return the same memory with room for `capacity` rows (a power of two); its table is to be rebuilt."""
-    grown = make_mission_control(len(memory.first_of_sender), capacity)
-    grown.results[: len(memory.results)] = memory.results
-    for name in ("first_of_sender", "has_succeeded", "free_of_sender", "end_of_sender", "counters"):
-        getattr(grown, name)[:] = getattr(memory, name)
+def block_sizes(rows: int, first: int, largest: int) -> Iterator[int]:
+    """Yield how many rows of each block are in use, of `rows` in all."""
+    size = first
+    while rows > 0:
+        yield min(rows, size)
+        rows -= size
+        size = min(2 * size, largest)
+
+
+def remembered_pairs(memory: MissionControl) -> Iterator[tuple[int, int, int, int]]:
+    """Yield (sender, from node, to node, row of `results`) for every pair."""
+    for sender in np.flatnonzero(memory.first_of_sender >= 0).tolist():
+        block = int(memory.first_of_sender[sender])
+        for used in block_sizes(int(memory.nodes_of_sender[sender]), FIRST_NODES, LARGEST_NODES):
+            for node in memory.nodes[block : block + used]:
+                rows = int(node["first"])
+                for count in block_sizes(int(node["pairs"]), FIRST_BLOCK, LARGEST_BLOCK):
+                    for row in range(rows, rows + count):
+                        yield sender, int(node["node"]), int(memory.to_node[row]), row
+                    rows = int(memory.next_block[rows])
+            block = int(memory.next_nodes[block])
+
+
+def remembered_results(memory: MissionControl) -> dict[tuple[int, int, int], tuple[int, int, int, int]]:
+    """Return (sender, from node, to node) → (fail time, fail amount, success time, success amount), ns and msat."""
+    names = ("fail_time_ns", "fail_msat", "success_time_ns", "success_msat")
+    found = {}
+    for *pair, row in remembered_pairs(memory):
+        fail_time, fail_msat, success_time, success_msat = (int(memory.results[name][row]) for name in names)
+        if fail_time != NEVER_NS or success_time != NEVER_NS:
+            found[pair[0], pair[1], pair[2]] = fail_time, fail_msat, success_time, success_msat
+    return found
+
+
+def grow_mission_control(memory: MissionControl, rows: int, node_rows: int) -> MissionControl:
+    """Return the same memory with room for that many rows of results and of nodes."""
+    grown = make_mission_control(len(memory.first_of_sender), rows, node_rows)
+    for name in MissionControl._fields:
+        old = getattr(memory, name)
+        getattr(grown, name)[: len(old)] = old
     return grown
 
 
-def make_mission_control(node_count: int, capacity: int = 1024) -> MissionControl:
-    """Return an empty memory with room for `capacity` rows (a power of two)."""
-    results = np.zeros(capacity, RESULT)
-    results["sender"] = -1
+def make_mission_control(node_count: int, rows: int = 1024, node_rows: int = 512) -> MissionControl:
+    """Return an empty memory with room for that many rows of results and of nodes."""
     return MissionControl(
-        results=results,
+        results=np.zeros(rows, RESULT),
+        to_node=np.zeros(rows, np.int32),
+        next_block=np.full(rows, -1, np.int32),
+        nodes=np.zeros(node_rows, NODE),
+        next_nodes=np.full(node_rows, -1, np.int32),
         first_of_sender=np.full(node_count, -1, np.int32),
+        last_of_sender=np.full(node_count, -1, np.int32),
+        nodes_of_sender=np.zeros(node_count, np.int32),
         has_succeeded=np.zeros(node_count, np.bool_),
-        free_of_sender=np.zeros(node_count, np.int32),
-        end_of_sender=np.zeros(node_count, np.int32),
-        table=np.full(2 * capacity, -1, np.int32),
-        counters=np.zeros(1, np.int64),
+        counters=np.zeros(2, np.int64),
     )

@@ -28,6 +28,10 @@ APRIORI = 0
 BIMODAL = 1
 """The estimator that takes channels for mostly full or mostly empty (`routing/probability_bimodal.go`)."""
 
+PATIENCE = 24
+MANY_PAIRS = 32
+"""When a search takes measures that cost time first; found by trial on the network of 2026. They change no answer."""
+
 REPORT_PAIRS = 2 * MAX_HOPS + 4
 """The most pairs that one result can touch; this much room must be free before a report."""
 
@@ -84,7 +88,10 @@ TRIED = record_type(
         ("from_msat", np.int64),
         ("below_msat", np.int64),
         ("failures", np.float64),
+        ("others", np.float64),
+        ("best", np.float64),
         ("successes", np.int32),
+        ("place", np.int32),
     ]
 )
 """What the sender of a search remembers of a node's pairs for amounts of at least `from_msat` and less than
@@ -99,7 +106,6 @@ LABEL = record_type(
         ("cltv_blocks", np.int32),
         ("edge", np.int32),
         ("hops", np.int32),
-        ("history", np.int32),
     ]
 )
 """The rest of what the search knows of a node that it has reached."""
@@ -152,9 +158,20 @@ class Scratch(NamedTuple):
     heap_keys: NDArray[np.int64]
     heap_nodes: NDArray[np.int32]
     counters: NDArray[np.int64]
-    """0: generation, 1: nodes settled."""
+    """0: generation; 1: nodes settled; 2: when so many are settled, at least two, the network is looked at from the
+    sender's side; 3: a node with more pairs labels those near the sender and the tried ones first."""
     tried: NDArray[np.void]
     """Rows of TRIED, per node; valid where the label's history is."""
+    later: NDArray[np.int64]
+    """Per node whose stand-in is in the heap: the least distance of what is still to be labelled from it."""
+    to_go: NDArray[np.int64]
+    """Per node that is NEAR: what the way to the sender adds at least to its distance."""
+    near: NDArray[np.int32]
+    """Those nodes."""
+    waiting: NDArray[np.int32]
+    """Queue of a walk from the sender; a node may stand in it twice."""
+    walk: NDArray[np.int64]
+    """Counters and least bounds of that walk (`_nearness`)."""
     ignored: NDArray[np.int64]
     """Pairs that no route may use, as sorted keys; see `ignored_pairs`."""
 
@@ -339,13 +356,18 @@ def make_routes(count: int) -> RouteColumns:
 def make_scratch(node_count: int) -> Scratch:
     """Return working memory for a graph of `node_count` nodes."""
     return Scratch(
-        reach=np.zeros(node_count + 1, REACH),
+        reach=np.zeros(2 * node_count + 2, REACH),
         labels=np.zeros(node_count + 1, LABEL),
         bounds=np.zeros((4, 3), np.int64),
-        heap_keys=np.zeros(node_count + 1, np.int64),
-        heap_nodes=np.zeros(node_count + 1, np.int32),
-        counters=np.zeros(2, np.int64),
+        heap_keys=np.zeros(2 * node_count + 2, np.int64),
+        heap_nodes=np.zeros(2 * node_count + 2, np.int32),
+        counters=np.array([0, 0, PATIENCE, MANY_PAIRS], np.int64),
         tried=np.zeros(node_count + 1, TRIED),
+        later=np.zeros(node_count + 1, np.int64),
+        to_go=np.zeros(node_count + 1, np.int64),
+        near=np.zeros(node_count + 1, np.int32),
+        waiting=np.zeros(2 * node_count + 2, np.int32),
+        walk=np.zeros(5, np.int64),
         ignored=np.zeros(0, np.int64),
     )
 

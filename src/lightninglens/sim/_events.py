@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from lightninglens.core.jit import inlined, kernel
-from lightninglens.routing.memory import ROOM as MEMORY_ROOM
+from lightninglens.routing._memory import has_room as has_memory_room
 from lightninglens.routing.state import MAX_HOPS
 from lightninglens.sim._gossip import forget_old, write_policy
 from lightninglens.sim._heap import take
@@ -57,7 +57,7 @@ _FOREVER_NS = np.int64(FOREVER_NS)
 
 @inlined
 def _has_room(world: Any) -> Any:
-    counters, memory, news = world.counters, world.memory, world.news
+    counters, news = world.counters, world.news
     return (
         counters[_HEAP] + ROOM + world.life.room[0] < world.heap.shape[0]
         and counters[_FREE_ATTEMPTS] > 0
@@ -65,7 +65,7 @@ def _has_room(world: Any) -> Any:
         and counters[_ATTEMPT_LOG] + 1 < world.attempt_log.shape[0]
         and counters[_ROUTE_LOG] + MAX_HOPS < world.route_log.shape[0]
         and counters[_HTLC_LOG] + ROOM < world.htlc_log.shape[0]
-        and memory.counters[0] + MEMORY_ROOM < memory.results.shape[0]
+        and has_memory_room(world.memory)
         and news.counters[FREE_VERSIONS] >= NEWS_ROOM
         and 2 * (news.counters[TOLD] + 1) < news.told_key.shape[0]
     )

@@ -9,9 +9,9 @@ from tests.reference.lnd import pairs_in
 from tests.reference.pair_results import TimedPairResult
 
 from lightninglens.core.htlc import FailureCode
-from lightninglens.routing import _probability, _results
+from lightninglens.routing import _memory, _probability, _results
 from lightninglens.routing.growth import make_room
-from lightninglens.routing.memory import MissionControl, make_mission_control
+from lightninglens.routing.memory import make_mission_control, remembered_results
 from lightninglens.routing.state import REPORT_PAIRS, Estimator
 
 pytestmark = pytest.mark.kernel
@@ -39,7 +39,7 @@ def test_results_in_any_order_equal_the_twin() -> None:
             memory, estimator, sender, np.array(nodes), np.array(amounts), hops, int(code), source, now, pairs
         )
         assert bool(over) == senders[sender].report(nodes, amounts, code, source, now)
-        assert state_of(memory) == {
+        assert remembered_results(memory) == {
             (who, *pair): (never(last.fail_time), last.fail_amt, never(last.success_time), last.success_amt)
             for who, remembered in senders.items()
             for pair, last in flat(remembered.state).items()
@@ -56,39 +56,22 @@ def never(time_ns: int | None) -> int:
     return -(2**62) if time_ns is None else time_ns
 
 
-def state_of(memory: MissionControl) -> dict[tuple[int, int, int], tuple[int, int, int, int]]:
-    """Return the kernel's memory as a map, read by look-ups and not by rows."""
-    found = {}
-    for sender in range(2):
-        for low in range(NODES):
-            for high in range(NODES):
-                row = _probability.find_entry(memory, sender, low, high)
-                if row >= 0 and memory.results["has_result"][row]:
-                    found[sender, low, high] = (
-                        int(memory.results["fail_time_ns"][row]),
-                        int(memory.results["fail_msat"][row]),
-                        int(memory.results["success_time_ns"][row]),
-                        int(memory.results["success_msat"][row]),
-                    )
-    return found
-
-
-def test_table_finds_what_it_holds_after_growing() -> None:
-    """Thousands of pairs in a table that doubles: every one is found, and no other."""
+def test_memory_finds_what_it_holds_after_growing() -> None:
+    """Thousands of pairs in a memory that doubles: every one is found, and no other."""
     draw = random.Random(4)
-    memory = make_mission_control(1_000, 16)
+    memory = make_mission_control(1_000, 16, 16)
     rows: dict[tuple[int, int, int], int] = {}
     for _ in range(2_000):
         low, high = draw.sample(range(1_000), 2)
         key = (draw.randrange(3), low, high)
         memory = make_room(memory)
-        rows[key] = int(_probability.claim_entry(memory, *key))
+        rows[key] = int(_memory.claim_entry(memory, *key))
     assert len(set(rows.values())) == len(rows) == pairs_in(memory)
     for key, row in rows.items():
-        assert int(_probability.find_entry(memory, *key)) == row
+        assert int(_memory.find_entry(memory, *key)) == row
         other = (key[0], key[2], key[1])
         if other not in rows:
-            assert int(_probability.find_entry(memory, *other)) == -1
+            assert int(_memory.find_entry(memory, *other)) == -1
 
 
 @pytest.mark.parametrize("fraction", [0.75, 0.9, 0.9996, 0.9999, 1.0])
