@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from tests.reference import networks
 from tests.reference.channels import Channel
-from tests.reference.engine import BLOCK_NS, AttemptRow, HtlcRow, Request, Simulator, World
+from tests.reference.engine import Simulator
+from tests.reference.engine_network import BLOCK_NS
+from tests.reference.engine_records import AttemptRow, HtlcRow, Request, World
 from tests.support.routers import CheapestRouter
 
 from lightninglens.core.graph import NetworkGraph

@@ -6,7 +6,7 @@ fails makes room for another try; when no route is left or the time is up no
 more parts are sent, and the payment ends when those in flight have come back.
 Source: LND `routing/payment_lifecycle.go`, `routing/payment_session.go`
 (RequestRoute), `payments/db/payment.go`. Plain-Python twin:
-tests/reference/engine.py.
+tests/reference/engine_senders.py.
 """
 
 from typing import Any

@@ -15,7 +15,8 @@ from lightninglens.sim.arrivals import Arrivals
 from lightninglens.sim.balances import draw_openers, initial_balances
 from lightninglens.sim.changes import make_change, with_opened
 from lightninglens.sim.demand import Demand, prepared
-from lightninglens.sim.engine import FOREVER_NS, Engine, EngineState
+from lightninglens.sim.engine import FOREVER_NS, Engine
+from lightninglens.sim.engine_state import EngineState
 from lightninglens.sim.records import EngineConfig, Harvest
 from lightninglens.sim.scenario import Scenario, held_demand
 from lightninglens.sim.timeline import schedule
