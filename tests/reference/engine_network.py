@@ -16,6 +16,7 @@ from tests.reference.pathfinding import Edge, Graph
 
 BLOCK_NS = 600 * 10**9
 PRIORITY = {"gossip": 0, "settle": 1, "fail": 2, "arrive": 3, "try": 4, "start": 5, "release": 6, "send": 7, "life": 8}
+PRIORITY["hold"] = 9
 FREE_POLICY = ChannelPolicy(
     base_fee_msat=0,  # type: ignore[arg-type]
     fee_rate_ppm=0,  # type: ignore[arg-type]

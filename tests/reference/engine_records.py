@@ -24,6 +24,9 @@ class Request(NamedTuple):
     outgoing_direction: int | None = None
     last_hop: int | None = None
     max_parts: int = 1
+    answer: str = "settle"
+    """`settle`, `unknown`, `hold-settle`, `hold-cancel`, `hold`."""
+    hold_ns: int = 0
 
 
 class HtlcRow(NamedTuple):
@@ -63,6 +66,14 @@ class AttemptRow(NamedTuple):
     route: tuple[int, ...]
 
 
+@dataclass
+class Invoice:
+    """`Invoice`, of which the receiver has issued one unless it is probed."""
+
+    hodl: bool
+    state: str = "open"
+
+
 @dataclass(eq=False)
 class Payment:
     """A payment and how it goes."""
@@ -82,6 +93,16 @@ class Payment:
     code: int = 0
     detail: int = 0
     failed_direction: int = -1
+
+    def __post_init__(self) -> None:
+        """Let the receiver issue the invoice."""
+        self.invoice = None if self.request.answer == "unknown" else Invoice(self.request.answer.startswith("hold"))
+
+    @property
+    def answer_is_open(self) -> bool:
+        """Whether the receiver of a hold invoice has not decided yet."""
+        hodl = self.invoice is not None and self.invoice.hodl and self.invoice.state in ("open", "accepted")
+        return hodl and self.outcome == Outcome.IN_FLIGHT
 
     @property
     def remaining(self) -> int:
@@ -142,6 +163,7 @@ class World:
     timeout_ns: int = 60 * 10**9
     retry_delay_ns: int = 5 * 10**6
     mpp_timeout_ns: int = 120 * 10**9
+    hold_expiry_delta: int = 18
     gossip_median_ns: float = 0.0
     gossip_sigma: float = 0.5
     node_offline: tuple[float, float] | None = None

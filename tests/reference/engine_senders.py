@@ -100,6 +100,7 @@ class EngineSenders(EngineReceivers):
         )
         if isinstance(plan, NoPlan):
             payment.failure_reason = Outcome.FAILED_ON_ROUTE if payment.attempts else Outcome.NO_ROUTE
+            payment.trying = True
             self._schedule(self.now, "try", lambda: self._try(payment))
             return
         for part in plan:
@@ -186,19 +187,23 @@ class EngineSenders(EngineReceivers):
 
     def _returned(self, attempt: Attempt, *, settled: bool) -> None:
         """`handleAttemptResult`."""
-        self._close(attempt)
+        is_final = self._close(attempt)
         payment = attempt.payment
         payment.in_flight.remove(attempt)
         if settled:
             payment.settled.append(attempt)
             if not payment.in_flight:
                 self._finish(payment, Outcome.SUCCEEDED)
-        elif payment.failure_reason is None:
+            return
+        if is_final and payment.failure_reason is None:
+            payment.failure_reason = Outcome.INCORRECT_PAYMENT_DETAILS
+        if payment.failure_reason is None:
             self._try_later(payment)
-        elif not payment.in_flight:
+        elif not payment.in_flight and not payment.trying:
             self._finish(payment, Outcome.TIMEOUT if self._timed_out(payment) else payment.failure_reason)
 
-    def _close(self, attempt: Attempt) -> None:
+    def _close(self, attempt: Attempt) -> bool:
+        """Let the sender learn how an attempt ended; return whether that ends the payment."""
         payment = attempt.payment
         payment.code, payment.detail = int(attempt.code), attempt.detail
         payment.failed_direction, payment.hops = attempt.failed_direction, len(attempt.hops)
@@ -230,10 +235,10 @@ class EngineSenders(EngineReceivers):
             self._tell(payment.request.sender, attempt.failed_direction)
         if attempt.planned is not None:
             self._tell_router(attempt, attempt.planned)
-            return
+            return attempt.code == Code.INCORRECT_OR_UNKNOWN_PAYMENT_DETAILS
         nodes = [payment.request.sender, *(self.target[hop.direction] for hop in attempt.hops)]
         amounts = [hop.amount_msat for hop in attempt.hops]
-        self._memory(payment.request.sender).report(nodes, amounts, attempt.code, attempt.failed_index, self.now)
+        return self._memory(payment.request.sender).report(nodes, amounts, attempt.code, attempt.failed_index, self.now)
 
     def _tell(self, sender: int, direction: int) -> None:
         """`applyChannelUpdate`: the sender's own graph; where gossip takes no time, everybody's."""

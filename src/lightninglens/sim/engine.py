@@ -17,7 +17,8 @@ from lightninglens.sim import _channels, _events, _gossip, _heap, _outages
 from lightninglens.sim._parameters import parameters_of
 from lightninglens.sim._paying import register_part
 from lightninglens.sim._plugged import PluggedRouters
-from lightninglens.sim.engine_changes import EngineChanges
+from lightninglens.sim.answers import Answer
+from lightninglens.sim.engine_receivers import EngineReceivers
 from lightninglens.sim.engine_state import EngineState
 from lightninglens.sim.records import EngineConfig, PaymentRequests
 from lightninglens.sim.room import with_events, with_more_attempts, with_payments
@@ -45,7 +46,7 @@ FOREVER_NS = _events.FOREVER_NS
 """A time after everything: running until then leaves the clock at the last event."""
 
 
-class Engine(EngineChanges):
+class Engine(EngineReceivers):
     """A simulated network and the payments under way in it."""
 
     def __init__(
@@ -122,8 +123,7 @@ class Engine(EngineChanges):
         Raises InvariantError when one would start in the past, or names what is not in the graph.
         """
         count = len(requests.start_ns)
-        if not len(requests.most_parts):
-            requests = requests._replace(most_parts=np.ones(count, np.int32))
+        requests = requests.filled()
         self._check(requests)
         self._empty_logs()
         self._world = with_payments(with_events(self._world, count), count)
@@ -136,7 +136,8 @@ class Engine(EngineChanges):
         self._world.payments["payment_id"][slots] = np.arange(first, first + count)
         for name in _ZERO_AT_START:
             self._world.payments[name][slots] = 0
-        self._world.payments["failure_direction"][slots] = -1
+        for name in ("failure_direction", "first_held"):
+            self._world.payments[name][slots] = -1
         start_ns = np.ascontiguousarray(requests.start_ns)
         self._world.counters[Count.PENDING] += count
         _heap.schedule_starts(self._world.heap, self._world.counters, start_ns, slots)
@@ -150,6 +151,7 @@ class Engine(EngineChanges):
         nodes = self.graph.node_count
         wrong = (requests.amount_msat < 1) | (requests.fee_limit_msat < 0)
         wrong |= (requests.most_parts < 1) | (requests.most_parts > MOST_PARTS)
+        wrong |= (requests.answer < Answer.SETTLE) | (requests.answer > Answer.HOLD) | (requests.hold_ns < 0)
         for column, least in ((requests.sender, 0), (requests.receiver, 0), (requests.last_hop, -1)):
             wrong |= (column < least) | (column >= nodes)
         wrong |= (requests.outgoing < -1) | (requests.outgoing >= len(self._world.network.source))
@@ -202,6 +204,7 @@ class Engine(EngineChanges):
         if isinstance(plan, NoPlan):
             tried = payment["attempts"] > 0
             payment["failed"] = HtlcOutcome.FAILED_ON_ROUTE if tried else HtlcOutcome.NO_ROUTE
+            payment["trying"] = 1
             self._schedule(now_ns, EventKind.TRY, row)
             return
         for part in plan:
