@@ -18,6 +18,8 @@ from tests.reference.engine_htlcs import EngineHtlcs
 from tests.reference.engine_network import BLOCK_NS
 from tests.reference.engine_records import Attempt, Payment
 
+INVOICE_DELTA = 80
+
 
 class EngineReceivers(EngineHtlcs):
     """What a receiver does with the parts that reach it."""
@@ -49,6 +51,9 @@ class EngineReceivers(EngineHtlcs):
             return
         if invoice.state != "open":
             self._refuse(attempt, details, Detail.INVOICE_NOT_OPEN)
+            return
+        if payment.request.routes_given and attempt.hops[-1].expiry < self._height + INVOICE_DELTA:
+            self._refuse(attempt, details, Detail.INVOICE_EXPIRY_TOO_SOON)
             return
         payment.accepted.append(attempt)
         if sum(part.amount for part in payment.accepted) < payment.request.amount_msat:

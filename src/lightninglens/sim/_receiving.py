@@ -15,12 +15,13 @@ import numpy as np
 
 from lightninglens.core.htlc import FailureCode, FailureDetail, HtlcEventKind, HtlcEventType
 from lightninglens.core.jit import inlined, kernel
-from lightninglens.sim._forwarding import BLOCK_NS
+from lightninglens.routing.pathfinding import DEFAULT_FINAL_CLTV_BLOCKS
+from lightninglens.sim._forwarding import BLOCK_NS, height_at
 from lightninglens.sim._heap import schedule
 from lightninglens.sim._htlcs import travel
 from lightninglens.sim._logs import log_htlc
 from lightninglens.sim.answers import Answer
-from lightninglens.sim.state import NOT_HELD, EventKind
+from lightninglens.sim.state import NOT_HELD, ROUTES_GIVEN, EventKind
 
 _SETTLE = int(EventKind.SETTLE)
 _FAIL = int(EventKind.FAIL)
@@ -40,8 +41,10 @@ _MPP_INVOICE_TIMEOUT = int(FailureDetail.MPP_INVOICE_TIMEOUT)
 _UNKNOWN_INVOICE = int(FailureDetail.UNKNOWN_INVOICE)
 _INVOICE_CANCELED = int(FailureDetail.INVOICE_CANCELED)
 _NOT_OPEN = int(FailureDetail.INVOICE_NOT_OPEN)
+_TOO_SOON = int(FailureDetail.INVOICE_EXPIRY_TOO_SOON)
 
 _RECEIVED = int(HtlcEventType.RECEIVE)
+_INVOICE_DELTA_BLOCKS = int(DEFAULT_FINAL_CLTV_BLOCKS)
 _SETTLE_EVENT = int(HtlcEventKind.SETTLE)
 _LINK_FAIL_EVENT = int(HtlcEventKind.LINK_FAIL)
 
@@ -55,6 +58,9 @@ def receive_part(world: Any, slot: Any, now: Any) -> None:
     payment = world.payments[row]
     if payment.answer == _UNKNOWN or payment.answer == _CANCELLED:
         _give_back(world, slot, now, _DETAILS, _UNKNOWN_INVOICE if payment.answer == _UNKNOWN else _NOT_OPEN)
+        return
+    if payment.most_parts == ROUTES_GIVEN and _expires_too_soon(world, slot, now):
+        _give_back(world, slot, now, _DETAILS, _TOO_SOON)
         return
     part.next_held = -1
     if payment.first_held < 0:
@@ -70,6 +76,13 @@ def receive_part(world: Any, slot: Any, now: Any) -> None:
         _settle_set(world, row, now)
     else:
         _hold_set(world, row, now)
+
+
+@inlined
+def _expires_too_soon(world: Any, slot: Any, now: Any) -> Any:
+    """Say whether a part leaves the receiver less time than its invoice asks for; a search leaves more."""
+    expiry = np.int64(world.routes.cltv_blocks[slot, world.routes.hops[slot] - 1])
+    return expiry < height_at(world.parameters, now) + _INVOICE_DELTA_BLOCKS
 
 
 @inlined

@@ -52,9 +52,13 @@ class EngineReceivers(EngineChanges):
 
     def _row_in_flight(self, payment_id: int) -> int:
         """Return the slot of a payment that has not ended; raises InvariantError when there is none."""
+        row = self._find_in_flight(payment_id)
+        if row is None:
+            raise InvariantError(f"payment {payment_id} is not in flight")
+        return row
+
+    def _find_in_flight(self, payment_id: int) -> int | None:
         payments = self._world.payments
         waits = (payments["outcome"] == HtlcOutcome.IN_FLIGHT) & (payments["amount_msat"] > 0)
         rows = np.flatnonzero(waits & (payments["payment_id"] == payment_id))
-        if not len(rows):
-            raise InvariantError(f"payment {payment_id} is not in flight")
-        return int(rows[0])
+        return int(rows[0]) if len(rows) else None
