@@ -19,6 +19,7 @@ from lightninglens.sim.engine import FOREVER_NS, Engine
 from lightninglens.sim.engine_state import EngineState
 from lightninglens.sim.records import EngineConfig, Harvest
 from lightninglens.sim.scenario import Scenario, held_demand
+from lightninglens.sim.senders import seat_senders
 from lightninglens.sim.timeline import schedule
 
 STEP_EVENTS = 10_000
@@ -111,6 +112,7 @@ class Simulation:
             ),
         )
         self.whole_graph, self.whole_opener_side = with_opened(graph, self.opener_side, self._changes)
+        seat_senders(self.engine, scenario.senders, seed=scenario.seed)
         self.engine.observe([self._row_of(node) for node in scenario.observed_nodes])
         self.demand = prepared(
             held_demand(scenario) if demand is None else demand, graph, seed=scenario.seed, origin_ns=self.start_ns
