@@ -232,12 +232,9 @@ class Pair:
         """Let a receiver settle or cancel what it holds, in both."""
         complete = payment.invoice is not None and payment.invoice.state == "accepted"
         assert (payment.payment_id in self.engine.held_payments()) is complete
-        if complete and self.draw.random() < 0.5:
-            self.engine.settle_held(payment.payment_id)
-            self.twin.settle_held(payment)
-        else:
-            self.engine.cancel_held(payment.payment_id)
-            self.twin.cancel_held(payment)
+        settles = complete and self.draw.random() < 0.5
+        (self.engine.settle_held if settles else self.engine.cancel_held)(payment.payment_id)
+        self.twin.tell(payment, settles=settles)
 
     def _open(self) -> None:
         """Open a channel between any two nodes, in both."""
