@@ -23,7 +23,7 @@ from lightninglens.sim._logs import log_htlc
 from lightninglens.sim.answers import Answer
 from lightninglens.sim.state import NOT_HELD, ROUTES_GIVEN, EventKind
 
-SETTLES = 0
+_SETTLING = 0
 """A verdict on parts; any other is the `FailureDetail` with which they go back."""
 
 _NOBODY = np.int32(-1)
@@ -57,7 +57,7 @@ _LINK_FAIL_EVENT = int(HtlcEventKind.LINK_FAIL)
 
 
 @inlined
-def receive_part(world: Any, slot: Any, now: Any) -> Any:
+def _receive_part(world: Any, slot: Any, now: Any) -> Any:
     """A part is with the receiver: it is refused, or kept, or completes the set.
 
     Returns the first of the parts that are answered now, linked by `next_held`, or -1, and the verdict on them.
@@ -67,7 +67,7 @@ def receive_part(world: Any, slot: Any, now: Any) -> Any:
     row = part.payment
     payment = world.payments[row]
     part.next_held = -1
-    first, verdict = np.int32(slot), SETTLES
+    first, verdict = np.int32(slot), _SETTLING
     if payment.answer == _UNKNOWN:
         verdict = _UNKNOWN_INVOICE
     elif payment.answer >= _CANCELLED:
@@ -109,7 +109,7 @@ def _expires_too_soon(world: Any, slot: Any, now: Any) -> Any:
 
 
 @inlined
-def answer_parts(world: Any, first: Any, verdict: Any, now: Any) -> None:
+def _answer_parts(world: Any, first: Any, verdict: Any, now: Any) -> None:
     """Settle parts or send them back, from the first on in the order of arrival."""
     slot = first
     while slot >= 0:
@@ -118,7 +118,7 @@ def answer_parts(world: Any, first: Any, verdict: Any, now: Any) -> None:
         receiver = world.payments[part.payment].receiver
         part.release_ns = NOT_HELD
         code, kind, event = _NONE, _SETTLE, _SETTLE_EVENT
-        if verdict != SETTLES:
+        if verdict != _SETTLING:
             code = _MPP_TIMEOUT if verdict == _MPP_INVOICE_TIMEOUT else _DETAILS
             kind, event = _FAIL, _LINK_FAIL_EVENT
             part.code = code
@@ -150,21 +150,21 @@ def _hold_set(world: Any, row: Any, now: Any) -> None:
 
 
 @inlined
-def end_hold(world: Any, row: Any, now: Any) -> Any:
-    """The time of a held set is up, or somebody has decided before; returns what `receive_part` does."""
+def _end_hold(world: Any, row: Any, now: Any) -> Any:
+    """The time of a held set is up, or somebody has decided before; returns what `_receive_part` does."""
     payment = world.payments[row]
-    first, verdict = _NOBODY, SETTLES
+    first, verdict = _NOBODY, _SETTLING
     if payment.answer < _CANCELLED and payment.hold_ns == now and payment.held_msat >= payment.amount_msat:
         payment.answer = _SETTLED if payment.answer == _THEN_SETTLE else _CANCELLED
     if payment.answer >= _CANCELLED:
-        verdict = SETTLES if payment.answer == _SETTLED else _INVOICE_CANCELED
+        verdict = _SETTLING if payment.answer == _SETTLED else _INVOICE_CANCELED
         first = _taken(payment)
     return first, verdict
 
 
 @inlined
-def release_part(world: Any, slot: Any, now: Any) -> Any:
-    """The time of a part is up: it goes back, unless its set was completed before; returns what `receive_part` does.
+def _release_part(world: Any, slot: Any, now: Any) -> Any:
+    """The time of a part is up: it goes back, unless its set was completed before; returns what `_receive_part` does.
 
     Parts wait equally long, so the first to be released is the first that came.
     """
@@ -177,3 +177,18 @@ def release_part(world: Any, slot: Any, now: Any) -> Any:
         part.next_held = -1
         first = np.int32(slot)
     return first, _MPP_INVOICE_TIMEOUT
+
+
+@inlined
+def ask_receiver(world: Any, slot: Any, kind: Any, now: Any) -> None:
+    """Let a receiver answer: a part has come, one has waited too long, or the time of a held set is up.
+
+    `slot` is the part's, or for the end of a hold the payment's.
+    """
+    if kind == _RELEASE:
+        first, verdict = _release_part(world, slot, now)
+    elif kind == _HOLD:
+        first, verdict = _end_hold(world, slot, now)
+    else:
+        first, verdict = _receive_part(world, slot, now)
+    _answer_parts(world, first, verdict, now)
