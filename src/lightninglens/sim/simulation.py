@@ -15,9 +15,12 @@ from lightninglens.sim.arrivals import Arrivals
 from lightninglens.sim.balances import draw_openers, initial_balances
 from lightninglens.sim.changes import make_change, with_opened
 from lightninglens.sim.demand import Demand, prepared
-from lightninglens.sim.engine import FOREVER_NS, Engine, EngineState
+from lightninglens.sim.engine import FOREVER_NS, Engine
+from lightninglens.sim.engine_state import EngineState
 from lightninglens.sim.records import EngineConfig, Harvest
+from lightninglens.sim.remembering import Arrays
 from lightninglens.sim.scenario import Scenario, held_demand
+from lightninglens.sim.senders import seat_senders
 from lightninglens.sim.timeline import schedule
 
 STEP_EVENTS = 10_000
@@ -50,6 +53,8 @@ class SimulationState:
     arrivals: Arrivals
     next_snapshot_ns: int
     changes_made: int
+    agents: Arrays
+    """What agents remember and wait for."""
 
 
 class Simulation:
@@ -110,6 +115,7 @@ class Simulation:
             ),
         )
         self.whole_graph, self.whole_opener_side = with_opened(graph, self.opener_side, self._changes)
+        seat_senders(self.engine, scenario.senders, seed=scenario.seed)
         self.engine.observe([self._row_of(node) for node in scenario.observed_nodes])
         self.demand = prepared(
             held_demand(scenario) if demand is None else demand, graph, seed=scenario.seed, origin_ns=self.start_ns
@@ -131,24 +137,28 @@ class Simulation:
         return self._arrivals.count
 
     def state(self) -> SimulationState:
-        """Return a copy of where the run stands, agents' own memories aside."""
+        """Return a copy of where the run stands; raises LensError when an agent cannot say what it remembers."""
         return SimulationState(
             engine=self.engine.state(),
             arrivals=self._arrivals,
             next_snapshot_ns=self._next_snapshot_ns,
             changes_made=self._changes_made,
+            agents=self._agents.state(),
         )
 
     def resume(self, state: SimulationState) -> None:
         """Go on from a state of the same scenario on the same graph; the state's arrays are the run's from then on.
 
-        Agents take their seats anew: they remember nothing.
+        The same agents must be seated; they take up what theirs remembered.
+
+        Raises ValueError when others are seated.
         """
         self.engine = Engine.resume(state.engine)
         self._arrivals = state.arrivals
         self._next_snapshot_ns = state.next_snapshot_ns
         self._changes_made = state.changes_made
         self._agents = Agents(self.engine, self._seats)
+        self._agents.restore(state.agents)
 
     def steps(self, *, until_ns: int = FOREVER_NS) -> Iterator[Step]:
         """Run to the end or up to a time, yielding after every few thousand events; stop iterating to stop the run.
@@ -211,7 +221,11 @@ class Simulation:
         while self._arrivals.left and self._arrivals.drawn_until_ns <= self.engine.now_ns + 1:
             first_id = self._arrivals.drawn
             self._arrivals, requests = self._arrivals.next(
-                self.demand, self.graph, seed=self.scenario.seed, senders_parts=self.scenario.most_parts
+                self.demand,
+                self.graph,
+                seed=self.scenario.seed,
+                senders_parts=self.scenario.most_parts,
+                receivers=self.scenario.receivers,
             )
             self.engine.submit(requests, first_id=first_id)
         return self._arrivals.drawn_until_ns - 1 if self._arrivals.left else FOREVER_NS
