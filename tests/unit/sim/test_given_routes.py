@@ -204,7 +204,7 @@ def test_what_the_own_channel_refuses() -> None:
     told = list(zip(harvest.attempts["code"].tolist(), harvest.attempts["detail"].tolist(), strict=True))
     assert told == [(FailureCode.AMOUNT_BELOW_MINIMUM, NO_DETAIL), (TEMPORARY, FailureDetail.HTLC_EXCEEDS_MAX)]
     assert set(harvest.htlc_events["kind"].tolist()) == {HtlcEventKind.LINK_FAIL}
-    assert not (engine._world.memory.results["sender"] == A).any()
+    assert engine._world.memory.nodes_of_sender[A] == 0
 
 
 def test_a_closed_channel_on_the_way() -> None:
