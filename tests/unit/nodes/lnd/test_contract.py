@@ -1,5 +1,6 @@
 """The contract as Python sees it: messages, services, and the company of other programs' stubs."""
 
+import importlib
 import re
 import subprocess
 import sys
@@ -63,6 +64,14 @@ def test_messages_of_another_package_are_the_same_classes() -> None:
     attempt = lnrpc.HTLCAttempt(route=lnrpc.Route(total_amt_msat=7))
     assert routerrpc.SendToRouteRequest(route=attempt.route).route.total_amt_msat == 7
     assert walletrpc.ListUnspentResponse(utxos=[lnrpc.Utxo(amount_sat=3)]).utxos[0].amount_sat == 3
+
+
+@pytest.mark.parametrize("package", sorted(FILES))
+def test_every_package_has_a_module_with_all_its_messages(package: str) -> None:
+    module = importlib.import_module(f"lightninglens.nodes.lnd.contract.{package}")
+    described = FILES[package]
+    for name in [*described.message_types_by_name, *described.enum_types_by_name]:
+        assert getattr(module, name).DESCRIPTOR.full_name == f"{package}.{name}"
 
 
 def test_values_of_an_enum_are_names_of_its_package() -> None:

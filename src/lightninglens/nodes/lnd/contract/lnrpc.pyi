@@ -4785,6 +4785,32 @@ class MPPRecord(_message.Message):
 Global___MPPRecord: _TypeAlias = MPPRecord  # noqa: Y015
 
 @_typing.final
+class MacaroonId(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NONCE_FIELD_NUMBER: _builtins.int
+    STORAGEID_FIELD_NUMBER: _builtins.int
+    OPS_FIELD_NUMBER: _builtins.int
+    nonce: _builtins.bytes
+    storageId: _builtins.bytes
+    @_builtins.property
+    def ops(self) -> _containers.RepeatedCompositeFieldContainer[Global___Op]: ...
+    def __init__(
+        self,
+        *,
+        nonce: _builtins.bytes = ...,
+        storageId: _builtins.bytes = ...,
+        ops: _abc.Iterable[Global___Op] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["nonce", b"nonce", "ops", b"ops", "storageId", b"storageId"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MacaroonId: _TypeAlias = MacaroonId  # noqa: Y015
+
+@_typing.final
 class MacaroonPermission(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
