@@ -73,7 +73,7 @@ class UnaryUnary(Method[Request, Response]):
 
     streaming = Streaming.NEITHER
 
-    def on(self, channel: aio.Channel) -> aio.UnaryUnaryMultiCallable[Request, Response]:
+    def on(self, channel: aio.Channel) -> "aio.UnaryUnaryMultiCallable[Request, Response]":
         """Return the call on this channel."""
         return channel.unary_unary(
             self.path, request_serializer=serialise, response_deserializer=self.response.FromString
@@ -85,7 +85,7 @@ class UnaryStream(Method[Request, Response]):
 
     streaming = Streaming.SERVER
 
-    def on(self, channel: aio.Channel) -> aio.UnaryStreamMultiCallable[Request, Response]:
+    def on(self, channel: aio.Channel) -> "aio.UnaryStreamMultiCallable[Request, Response]":
         """Return the call on this channel."""
         return channel.unary_stream(
             self.path, request_serializer=serialise, response_deserializer=self.response.FromString
@@ -97,7 +97,7 @@ class StreamUnary(Method[Request, Response]):
 
     streaming = Streaming.CLIENT
 
-    def on(self, channel: aio.Channel) -> aio.StreamUnaryMultiCallable[Request, Response]:
+    def on(self, channel: aio.Channel) -> "aio.StreamUnaryMultiCallable[Request, Response]":
         """Return the call on this channel."""
         return channel.stream_unary(
             self.path, request_serializer=serialise, response_deserializer=self.response.FromString
@@ -109,7 +109,7 @@ class StreamStream(Method[Request, Response]):
 
     streaming = Streaming.BOTH
 
-    def on(self, channel: aio.Channel) -> aio.StreamStreamMultiCallable[Request, Response]:
+    def on(self, channel: aio.Channel) -> "aio.StreamStreamMultiCallable[Request, Response]":
         """Return the call on this channel."""
         return channel.stream_stream(
             self.path, request_serializer=serialise, response_deserializer=self.response.FromString
