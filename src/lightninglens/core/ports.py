@@ -8,7 +8,7 @@ reached (retry), NodeRefused when it will not do it (do not retry), and
 NodeUnauthorised when the credential does not allow it (stop).
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from enum import StrEnum
 from typing import Protocol
 
@@ -78,14 +78,16 @@ class NodeReader(Protocol):
         """Return the public network as the node knows it; raises NodeUnavailable."""
         ...
 
-    def forwarding_history(self, *, since_ns: int = 0, until_ns: int | None = None) -> AsyncIterator[ForwardPage]:
+    def forwarding_history(
+        self, *, since_ns: int = 0, until_ns: int | None = None
+    ) -> AsyncGenerator[ForwardPage, None]:
         """Yield the settled forwards from `since_ns` up to before `until_ns` (None: now), oldest first.
 
         Each page says which time is complete with it; the last one reaches `until_ns`.
         """
         ...
 
-    def htlc_events(self) -> AsyncIterator[HtlcEvent | Gap]:
+    def htlc_events(self) -> AsyncGenerator[HtlcEvent | Gap, None]:
         """Yield HTLC events from now on, best effort, until the node goes away for good.
 
         Where events are missing a `Gap` says so, in its place among them.

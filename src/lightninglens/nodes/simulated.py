@@ -8,7 +8,7 @@ loop; a lock keeps readers out meanwhile.
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -101,7 +101,7 @@ class SimulatedWorld:
 
         return await self.use(observe)
 
-    async def listen(self, node: int) -> AsyncIterator[HtlcEvent | Gap]:
+    async def listen(self, node: int) -> AsyncGenerator[HtlcEvent | Gap, None]:
         """Yield a node's HTLC events from now on; raises NodeUnavailable when the reader falls far behind."""
         queue: asyncio.Queue[HtlcEvent | None] = asyncio.Queue(MAX_UNREAD_EVENTS)
         await self.keep_forwards(node)
@@ -184,14 +184,16 @@ class SimulatedNode:
         """Return the public network."""
         return await self._world.use(lambda engine: engine.graph)
 
-    async def forwarding_history(self, *, since_ns: int = 0, until_ns: int | None = None) -> AsyncIterator[ForwardPage]:
+    async def forwarding_history(
+        self, *, since_ns: int = 0, until_ns: int | None = None
+    ) -> AsyncGenerator[ForwardPage, None]:
         """Yield the settled forwards since the node is observed, which it is from the first question on."""
         book = await self._world.keep_forwards(self._row)
         end_ns = await self._world.use(lambda engine: engine.now_ns) if until_ns is None else until_ns
         for page in book.pages(self._row, since_ns, end_ns, PAGE_FORWARDS):
             yield page
 
-    def htlc_events(self) -> AsyncIterator[HtlcEvent | Gap]:
+    def htlc_events(self) -> AsyncGenerator[HtlcEvent | Gap, None]:
         """Yield the node's HTLC events from now on; raises NodeUnavailable when the reader falls far behind."""
         return self._world.listen(self._row)
 

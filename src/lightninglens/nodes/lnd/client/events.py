@@ -11,7 +11,7 @@ Source: LND `htlcswitch/htlcnotifier.go`, `subscribe/subscribe.go`.
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
 
 import structlog
@@ -55,7 +55,7 @@ class Source:
     max_unread: int = MAX_UNREAD
 
 
-async def htlc_events(source: Source) -> AsyncIterator[HtlcEvent | Gap]:
+async def htlc_events(source: Source) -> AsyncGenerator[HtlcEvent | Gap, None]:
     """Yield events and gaps, each in its place, until the node refuses (raises) or nobody asks any more."""
     follower = _Follower(source)
     task = asyncio.create_task(follower.follow(), name="htlc events")
@@ -83,7 +83,7 @@ class _Follower:
     _lost_from_ns: int = 0
     _settled: deque[_Key] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
 
-    async def items(self, task: "asyncio.Task[None]") -> AsyncIterator[HtlcEvent | Gap]:
+    async def items(self, task: "asyncio.Task[None]") -> AsyncGenerator[HtlcEvent | Gap, None]:
         """Yield what is in the queue as it comes; raises what ended the reading side."""
         while True:
             while self._queue:

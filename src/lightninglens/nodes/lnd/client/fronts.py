@@ -5,7 +5,7 @@ async with AsyncLNDgRPCClient(lnd_dir="~/.lnd") as client:
         print(forward.fee_msat)
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Self
@@ -74,6 +74,6 @@ class AsyncLNDgRPCClient:
         pages = self.reader.forwarding_history(since_ns=until_ns - int(hours * NS_PER_HOUR), until_ns=until_ns)
         return tuple([each async for page in pages for each in page.forwards])
 
-    def subscribe_htlc_events(self) -> AsyncIterator[HtlcEvent | Gap]:
+    def subscribe_htlc_events(self) -> AsyncGenerator[HtlcEvent | Gap, None]:
         """Yield HTLC events as they happen, and a gap where some were missed."""
         return self.reader.htlc_events()

@@ -40,7 +40,7 @@ _OPTIONS: tuple[tuple[str, Any], ...] = (
     ("grpc.enable_retries", 0),  # a payment is never sent twice by the transport
     ("grpc.keepalive_time_ms", 30_000),  # without it a half-open stream is silent for ever
     ("grpc.keepalive_timeout_ms", 20_000),
-    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.keepalive_permit_without_calls", 0),  # LND hangs up on who pings it without a call: "too_many_pings"
     ("grpc.http2.max_pings_without_data", 0),
     ("grpc.initial_reconnect_backoff_ms", 200),
     ("grpc.max_reconnect_backoff_ms", 5_000),

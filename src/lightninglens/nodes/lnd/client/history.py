@@ -3,7 +3,7 @@
 Source: LND `rpcserver.go`, `ForwardingHistory`; `channeldb/forwarding_log.go`.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from lightninglens.core.forwards import Forward, ForwardPage
 from lightninglens.core.units import NS_PER_SECOND, UnixNs
@@ -19,7 +19,7 @@ HISTORY_TIMEOUT_S = 60.0
 
 async def forwarding_history(
     session: Session, *, since_ns: int = 0, until_ns: int | None = None, page_size: int = PAGE_FORWARDS
-) -> AsyncIterator[ForwardPage]:
+) -> AsyncGenerator[ForwardPage, None]:
     """Yield the settled forwards from `since_ns` up to before `until_ns` (None: now), oldest first.
 
     The node's slice is in whole seconds, so a little more is asked for and left

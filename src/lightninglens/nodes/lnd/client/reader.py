@@ -108,12 +108,14 @@ class LndReader:
         said = await self._session.call(Lightning.DescribeGraph, lnrpc.ChannelGraphRequest(), timeout_s=GRAPH_TIMEOUT_S)
         return await asyncio.to_thread(network_graph, said)
 
-    async def forwarding_history(self, *, since_ns: int = 0, until_ns: int | None = None) -> AsyncIterator[ForwardPage]:
+    async def forwarding_history(
+        self, *, since_ns: int = 0, until_ns: int | None = None
+    ) -> AsyncGenerator[ForwardPage, None]:
         """Yield the settled forwards of a time, oldest first."""
         async for page in forwarding_history(self._session, since_ns=since_ns, until_ns=until_ns):
             yield page
 
-    def htlc_events(self) -> AsyncIterator[HtlcEvent | Gap]:
+    def htlc_events(self) -> AsyncGenerator[HtlcEvent | Gap, None]:
         """Yield HTLC events and gaps, over breaks of the connection, until the node refuses."""
         return htlc_events(self._source())
 
