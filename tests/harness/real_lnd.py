@@ -28,7 +28,7 @@ from lightninglens.core.errors import NodeUnavailable
 from lightninglens.core.ids import NodeId
 from lightninglens.core.node import OpenRequest
 from lightninglens.core.units import Sat, to_msat
-from lightninglens.nodes.lnd.client import LndChannelManager, LndOptions, LndPayer, LndReader
+from lightninglens.nodes.lnd.client import LndChannelManager, LndOptions, LndReader
 from lightninglens.nodes.lnd.client.roles import Role
 from lightninglens.nodes.lnd.client.session import Session, connected
 from lightninglens.nodes.lnd.contract import lnrpc
@@ -43,6 +43,7 @@ STOP_S = 20.0
 MATURE_BLOCKS = 130
 FUNDS_SAT = 50_000_000
 CAPACITY_SAT = Sat(2_000_000)
+NO_NODE = NodeId("")
 NAMES = ("alice", "bob", "carol")
 
 
@@ -173,7 +174,7 @@ class Chain:
         await asyncio.to_thread(self.call, *method)
 
     async def wait(self) -> None:
-        await until(lambda: self._answers(), "the chain answers", self.program)
+        await until(self._answers, "the chain answers", self.program)
 
     async def _answers(self) -> bool:
         try:
@@ -194,10 +195,11 @@ class LndNode:
     p2p_port: int = field(default_factory=free_port)
     rpc_port: int = field(default_factory=free_port)
     rest_port: int = field(default_factory=free_port)
-    node_id: NodeId = NodeId("")
+    node_id: NodeId = NO_NODE
     program: Program | None = None
 
-    def start(self) -> None:
+    def start(self, *, unlocked: bool = True) -> None:
+        """Start it; a wallet that was made once needs a password without `unlocked`."""
         arguments = [
             "lnd",
             f"--lnddir={self.folder}",
@@ -208,7 +210,7 @@ class LndNode:
             f"--bitcoin.{NETWORK}",
             *self.chain.lnd_arguments(),
             "--bitcoin.defaultchanconfs=1",
-            "--noseedbackup",
+            *(["--noseedbackup"] if unlocked else []),
             "--nobootstrap",
             "--accept-keysend",
             "--trickledelay=50",
@@ -259,6 +261,17 @@ class LndNode:
                 return (await reader.info()).synced_to_chain
 
         await until(ready, f"{self.name} is synced", self.program)
+
+    async def connect_to(self, peer: "LndNode") -> None:
+        async def tried() -> bool:
+            try:
+                async with LndChannelManager.at(self.admin) as manager:
+                    await manager.connect(peer.node_id, f"127.0.0.1:{peer.p2p_port}")
+            except NodeUnavailable:  # it answers a while before it deals with peers
+                return False
+            return True
+
+        await until(tried, f"{self.name} is connected to {peer.name}", self.program)
 
     @contextlib.asynccontextmanager
     async def session(self, role: Role = Role.CHANNELS) -> AsyncIterator[Session]:
@@ -313,8 +326,8 @@ class RealNetwork:
     async def open_triangle(self) -> None:
         """Open the three channels, half of each on the other side, and wait until all know all."""
         for opener, peer in (("alice", "bob"), ("bob", "carol"), ("carol", "alice")):
+            await self[opener].connect_to(self[peer])
             async with LndChannelManager.at(self[opener].admin) as manager:
-                await manager.connect(self[peer].node_id, f"127.0.0.1:{self[peer].p2p_port}")
                 half = to_msat(CAPACITY_SAT // 2)
                 request = OpenRequest(
                     peer_id=self[peer].node_id, local_sat=CAPACITY_SAT, push_msat=half, fee_rate_sat_per_vbyte=2
@@ -390,6 +403,3 @@ async def real_network(folder: Path, **extra: tuple[str, ...]) -> AsyncIterator[
         await network.fund()
         await network.open_triangle()
         yield network
-
-
-__all__ = ["LndPayer", "NodeUnavailable", "RealNetwork", "missing_programs", "real_network"]

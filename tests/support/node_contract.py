@@ -149,7 +149,7 @@ class NodeContract:
             {"min_htlc_msat": Msat(2_000_000), "max_htlc_msat": Msat(1_000_000)},
             {"max_htlc_msat": Msat(2**62)},
         ],
-        ids=lambda wrong: "-".join(wrong),
+        ids="-".join,
     )
     async def test_a_policy_that_is_refused_changes_nothing(self, world: World, wrong: dict[str, Any]) -> None:
         (fees,) = ports(world.payer, "fees")

@@ -20,6 +20,8 @@ _STARTING = (
     "chain backend is still syncing",
     "channels cannot be created before the wallet is fully synced",
 )
+_ENDING = ("shutting down", "exiting", "subscription terminated", "server not started", "has been stopped")
+"""What a node that is being ended says, also within streams, with code UNKNOWN."""
 _LOCKED = ("wallet locked", "wallet not created", "wallet not found")
 _MACAROON = (
     "permission denied",
@@ -62,7 +64,7 @@ def clean(text: str | None) -> str:
 def node_error(failed: CallFailed, what: str) -> NodeError:
     """Return the error to raise for a call that ended so; `what` is the method's name for people."""
     said = clean(failed.text)
-    for texts, make in ((_LOCKED, _locked), (_STARTING, _starting), (_MACAROON, _unauthorised)):
+    for texts, make in ((_LOCKED, _locked), (_STARTING, _starting), (_ENDING, _ending), (_MACAROON, _unauthorised)):
         if any(text in said for text in texts):
             return make(said)
     return _by_code(failed.code, what, said)
@@ -95,6 +97,10 @@ def _locked(said: str) -> NodeError:
 
 def _starting(said: str) -> NodeError:
     return NodeUnavailable(f"the node is starting and not ready yet ({said})", condition=NodeCondition.STARTING)
+
+
+def _ending(said: str) -> NodeError:
+    return NodeUnavailable(f"the node is being ended or restarted ({said})", condition=NodeCondition.STARTING)
 
 
 def _unauthorised(said: str) -> NodeError:

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 from lightninglens.core.channels import ChannelState
 from lightninglens.core.clock import Clock
+from lightninglens.core.errors import NodeRefused, NodeUnavailable
 from lightninglens.core.forwards import Forward, ForwardPage, Gap
 from lightninglens.core.graph import NetworkGraph
 from lightninglens.core.htlc import HtlcEvent
@@ -128,7 +129,10 @@ class LndReader:
                 async for said in session.transport.stream(Router.SubscribeHtlcEvents, request):
                     yield said
             except CallFailed as failed:
-                raise await session.explained(failed, "SubscribeHtlcEvents") from None
+                error = await session.explained(failed, "SubscribeHtlcEvents")
+                if failed.code is Code.UNKNOWN and isinstance(error, NodeRefused):
+                    error = NodeUnavailable(str(error))  # Go's errors have no code: a stream that was there comes again
+                raise error from None
 
         async def settled(from_ns: int, to_ns: int) -> tuple[Forward, ...]:
             return await all_forwards(session, since_ns=from_ns, until_ns=to_ns)
