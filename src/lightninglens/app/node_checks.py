@@ -7,20 +7,70 @@ import asyncio
 import contextlib
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
 
 from lightninglens.app.doctor import Finding
 from lightninglens.core.channels import ANCHORS_SAT, ChannelState
-from lightninglens.core.errors import LensError
+from lightninglens.core.clock import Clock
+from lightninglens.core.errors import ConfigError, LensError
 from lightninglens.core.forwards import ForwardPage
 from lightninglens.core.node import NodeInfo
 from lightninglens.core.ports import NodeReader
 from lightninglens.core.units import MSAT_PER_SAT, NS_PER_DAY
+from lightninglens.nodes.lnd.client import LndOptions, LndReader, TransportChoice
 
 LISTEN_S = 1.0
 """How long HTLC events are waited for; a quiet node has none, and that is no fault."""
 HISTORY_DAYS = 30
 DUST_SAT = 2_000
 """HTLCs too small for an output, and msat, are in a commitment's fee: the sum of a channel may differ by so much."""
+
+
+_OPTIONS = {
+    "network": "network",
+    "grpc-host": "grpc_host",
+    "rest-host": "rest_host",
+    "tls-cert": "tls_cert",
+    "macaroon": "macaroon",
+    "transport": "transport",
+}
+_PATHS = ("tls-cert", "macaroon")
+
+
+def parse_node(text: str) -> LndOptions:
+    """Read `lnd:DIRECTORY?network=mainnet&grpc-host=localhost:10009`; raises ConfigError."""
+    kind, separator, rest = text.partition(":")
+    if kind != "lnd" or not separator:
+        raise ConfigError(
+            f"--node: {text[:80]!r} is no node that can be checked, for example lnd:~/.lnd?network=mainnet"
+        )
+    folder, _, query = rest.partition("?")
+    given: dict[str, Any] = {"lnd_dir": Path(folder).expanduser() if folder else None}
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        if name not in _OPTIONS:
+            raise ConfigError(f"--node: {name!r} is none of {', '.join(_OPTIONS)}")
+        given[_OPTIONS[name]] = Path(value) if name in _PATHS else value
+    try:
+        given["transport"] = TransportChoice(given.get("transport", TransportChoice.AUTO))
+    except ValueError:
+        raise ConfigError(f"--node: transport is one of {', '.join(TransportChoice)}") from None
+    return LndOptions(**given)
+
+
+async def examine_node(text: str, clock: Clock) -> list[Finding]:
+    """Return what is found at a node, or why it cannot be looked at; raises ConfigError for a text that names none."""
+    options = parse_node(text)
+    try:
+        async with LndReader.at(options, clock) as reader:
+            findings = [each async for each in check_node(reader, clock.now_ns())]
+            if reader.warning:
+                advice = "make a narrower one with `lens node bake --role monitor`"
+                findings.append(Finding(check="node macaroon", status="warn", detail=reader.warning, advice=advice))
+            return findings
+    except LensError as problem:
+        return [Finding(check="node", status="fail", detail=str(problem))]
 
 
 async def check_node(reader: NodeReader, now_ns: int) -> AsyncIterator[Finding]:

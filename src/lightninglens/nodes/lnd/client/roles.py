@@ -75,6 +75,9 @@ _NEEDED = {
 _OPTIONAL = {Role.FEES: _paths("routerrpc.Router/UpdateChanStatus")}
 """What a port can do with a macaroon that allows it, and does not ask for: `lens node bake --channel-status`."""
 
+_SPARE = _paths("lnrpc.Lightning/CheckMacaroonPermissions")
+"""Baked in, as it only tells what a macaroon allows, and not missed in one that LND or charge-lnd had made."""
+
 _READ = frozenset(permission for permission in READONLY if permission.action == "read")
 _CLASSIC = {
     Role.MONITOR: _READ,
@@ -125,7 +128,7 @@ def excess(role: Role, granted: Iterable[Permission]) -> tuple[Permission, ...]:
 def lacking(role: Role, granted: Iterable[Permission]) -> tuple[str, ...]:
     """Return the methods that a role needs and these permissions do not allow, in order."""
     held = tuple(granted)
-    return tuple(path for path in sorted(_NEEDED[role]) if not allows(held, path))
+    return tuple(path for path in sorted(_NEEDED[role] - _SPARE) if not allows(held, path))
 
 
 def reach(granted: Iterable[Permission]) -> int:
