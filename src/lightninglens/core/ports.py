@@ -10,12 +10,11 @@ NodeUnauthorised when the credential does not allow it (stop).
 
 from collections.abc import AsyncGenerator, Sequence
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from lightninglens.core.bolt11 import SignedInvoice
 from lightninglens.core.channels import ChannelPolicy, ChannelState
 from lightninglens.core.forwards import ForwardPage, Gap
-from lightninglens.core.graph import NetworkGraph
 from lightninglens.core.htlc import HtlcEvent
 from lightninglens.core.ids import ChannelId, NodeId
 from lightninglens.core.node import (
@@ -41,6 +40,9 @@ from lightninglens.core.payments import (
 )
 from lightninglens.core.records import JournalRecord, RebalanceChange, RebalanceOutcome
 from lightninglens.core.units import Sat
+
+if TYPE_CHECKING:  # numpy takes 0.3 s to import, and a port's users need not have it
+    from lightninglens.core.graph import NetworkGraph
 
 __all__ = [
     "ChannelManager",
@@ -74,7 +76,7 @@ class NodeReader(Protocol):
         """Return the channels that are not open yet, or not closed yet."""
         ...
 
-    async def graph(self) -> NetworkGraph:
+    async def graph(self) -> "NetworkGraph":
         """Return the public network as the node knows it; raises NodeUnavailable."""
         ...
 

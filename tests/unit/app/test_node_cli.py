@@ -157,6 +157,7 @@ def test_wrong_usage_ends_with_2_and_in_words(
     assert "Traceback" not in err
 
 
+@pytest.mark.promise("A3.15")
 def test_an_administrators_macaroon_ends_with_2_and_the_command_to_bake(
     node: StandIn, capsys: pytest.CaptureFixture[str]
 ) -> None:

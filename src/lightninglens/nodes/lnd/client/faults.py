@@ -57,6 +57,8 @@ def status_of(number: int) -> grpc.StatusCode:
 
 def clean(text: str | None) -> str:
     """Return a node's words without what a terminal would obey, and not too many of them."""
+    if text and text.isprintable() and len(text) <= MAX_TEXT and "  " not in text:
+        return text.strip()
     shown = re.sub(r"\s+", " ", "".join(each if each.isprintable() else " " for each in text or "")).strip()
     return shown if len(shown) <= MAX_TEXT else f"{shown[: MAX_TEXT - 3]}..."
 

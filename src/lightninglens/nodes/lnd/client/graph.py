@@ -1,6 +1,7 @@
 """LND's DescribeGraph as columns."""
 
-from collections.abc import Callable, Iterable
+from itertools import compress
+from operator import attrgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,17 +12,18 @@ from lightninglens.core.ids import NodeId, parse_node_id
 from lightninglens.nodes.lnd.client.faults import clean
 from lightninglens.nodes.lnd.contract import lnrpc
 
-_FIELDS = (
-    ("disabled", "disabled"),
-    ("base_fee_msat", "fee_base_msat"),
-    ("fee_rate_ppm", "fee_rate_milli_msat"),
-    ("time_lock_delta_blocks", "time_lock_delta"),
-    ("min_htlc_msat", "min_htlc"),
-    ("max_htlc_msat", "max_htlc_msat"),
-    ("inbound_base_fee_msat", "inbound_fee_base_msat"),
-    ("inbound_fee_rate_ppm", "inbound_fee_rate_milli_msat"),
-    ("last_update_s", "last_update"),
-)
+_FIELDS = {
+    "disabled": "disabled",
+    "base_fee_msat": "fee_base_msat",
+    "fee_rate_ppm": "fee_rate_milli_msat",
+    "time_lock_delta_blocks": "time_lock_delta",
+    "min_htlc_msat": "min_htlc",
+    "max_htlc_msat": "max_htlc_msat",
+    "inbound_base_fee_msat": "inbound_fee_base_msat",
+    "inbound_fee_rate_ppm": "inbound_fee_rate_milli_msat",
+    "last_update_s": "last_update",
+}
+_COLUMNS, _VALUES = tuple(_FIELDS), attrgetter(*_FIELDS.values())
 _MAX_INT64 = 2**63 - 1
 
 
@@ -61,24 +63,20 @@ def network_graph(said: lnrpc.ChannelGraph) -> NetworkGraph:
 def _policies(edges: list[lnrpc.ChannelEdge]) -> PolicyColumns:
     """Return both directions of each channel; what was never announced stays unknown."""
     columns = PolicyColumns.unknown(2 * len(edges))
-    for side, (has, get) in enumerate(_SIDES):
-        known = np.fromiter((has(edge) for edge in edges), np.bool_, len(edges))
-        found = [get(edge) for edge in edges if has(edge)]
+    for side in (0, 1):
+        name = f"node{side + 1}_policy"
+        known = np.fromiter((edge.HasField(name) for edge in edges), np.bool_, len(edges))  # type: ignore[arg-type]
         rows = 2 * np.flatnonzero(known) + side
+        values = _numbers(list(map(_VALUES, map(attrgetter(name), compress(edges, known)))))
         columns.known[rows] = True
-        for column, name in _FIELDS:
-            getattr(columns, column)[rows] = _numbers((getattr(policy, name) for policy in found), len(found))
+        for place, column in enumerate(_COLUMNS):
+            getattr(columns, column)[rows] = values[:, place]
     return columns
 
 
-def _numbers(values: Iterable[int], count: int) -> NDArray[np.int64]:
-    """Return values as int64; a limit beyond that is none."""
-    return np.fromiter((min(value, _MAX_INT64) for value in values), np.int64, count)
-
-
-_Has = Callable[[lnrpc.ChannelEdge], bool]
-_Get = Callable[[lnrpc.ChannelEdge], lnrpc.RoutingPolicy]
-_SIDES: tuple[tuple[_Has, _Get], ...] = (
-    (lambda edge: edge.HasField("node1_policy"), lambda edge: edge.node1_policy),
-    (lambda edge: edge.HasField("node2_policy"), lambda edge: edge.node2_policy),
-)
+def _numbers(rows: list[tuple[int, ...]]) -> NDArray[np.int64]:
+    """Return a row for each policy; a limit beyond int64 is none."""
+    try:
+        return np.array(rows, np.int64).reshape(-1, len(_COLUMNS))
+    except OverflowError:
+        return _numbers([tuple(min(value, _MAX_INT64) for value in row) for row in rows])

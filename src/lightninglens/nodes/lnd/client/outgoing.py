@@ -26,7 +26,6 @@ log = structlog.get_logger(__name__)
 PATIENCE_S = 60.0
 """Waited beyond a payment's own time limit, for HTLCs that are still under way."""
 RETRY_S = 1.0
-_BROKEN = {Code.UNAVAILABLE, Code.CANCELLED, Code.INTERNAL, Code.ABORTED, Code.DEADLINE_EXCEEDED, Code.DATA_LOSS}
 
 _REASONS = {
     lnrpc.FAILURE_REASON_TIMEOUT: HtlcOutcome.TIMEOUT,
@@ -60,9 +59,10 @@ async def send_and_follow(
             try:
                 return await _final(session.transport.stream(Router.SendPaymentV2, request))
             except CallFailed as failed:
-                if failed.code not in _BROKEN:
-                    raise node_error(failed, "SendPaymentV2") from None
-                log.warning("the stream of a payment broke; it is tracked", why=failed.code.name.lower())
+                error = node_error(failed, "SendPaymentV2")
+                if not isinstance(error, NodeUnavailable):
+                    raise error from None
+                log.warning("the stream of a payment broke; it is tracked", why=str(error))
             return await _tracked(session, payment_hash)
     except TimeoutError:
         raise NodeUnavailable(

@@ -3,18 +3,17 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 from lightninglens.core.channels import ChannelState
 from lightninglens.core.clock import Clock
 from lightninglens.core.errors import NodeRefused, NodeUnavailable
 from lightninglens.core.forwards import Forward, ForwardPage, Gap
-from lightninglens.core.graph import NetworkGraph
 from lightninglens.core.htlc import HtlcEvent
 from lightninglens.core.ids import NodeId
 from lightninglens.core.node import ClosedChannel, NodeInfo, PendingChannel
 from lightninglens.nodes.lnd.client.events import Source, htlc_events
 from lightninglens.nodes.lnd.client.faults import CallFailed, Code, clean
-from lightninglens.nodes.lnd.client.graph import network_graph
 from lightninglens.nodes.lnd.client.history import all_forwards, forwarding_history
 from lightninglens.nodes.lnd.client.place import LndOptions
 from lightninglens.nodes.lnd.client.records import channel_state, closed_channel, pending_channels
@@ -22,6 +21,9 @@ from lightninglens.nodes.lnd.client.roles import Role
 from lightninglens.nodes.lnd.client.session import GRAPH_TIMEOUT_S, Session, connected
 from lightninglens.nodes.lnd.contract import lnrpc, routerrpc
 from lightninglens.nodes.lnd.contract.services import Lightning, Router
+
+if TYPE_CHECKING:
+    from lightninglens.core.graph import NetworkGraph
 
 MAX_QUESTIONS = 16
 """Asked at a time where each channel needs one."""
@@ -104,9 +106,11 @@ class LndReader:
         """Return the channels on their way in or out."""
         return pending_channels(await self._session.call(Lightning.PendingChannels, lnrpc.PendingChannelsRequest()))
 
-    async def graph(self) -> NetworkGraph:
+    async def graph(self) -> "NetworkGraph":
         """Return the public network, in columns made outside the event loop; raises DataError for nonsense."""
         said = await self._session.call(Lightning.DescribeGraph, lnrpc.ChannelGraphRequest(), timeout_s=GRAPH_TIMEOUT_S)
+        from lightninglens.nodes.lnd.client.graph import network_graph  # noqa: PLC0415 - numpy takes 0.3 s to import
+
         return await asyncio.to_thread(network_graph, said)
 
     async def forwarding_history(

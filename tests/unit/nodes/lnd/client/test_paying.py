@@ -172,7 +172,12 @@ async def ended_stream(_request: object) -> AsyncIterator[lnrpc.Payment]:
     yield IN_FLIGHT
 
 
-@pytest.mark.parametrize("broken", [broken_stream, ended_stream])
+async def stopped_node(_request: object) -> AsyncIterator[lnrpc.Payment]:
+    yield IN_FLIGHT
+    raise Failing(grpc.StatusCode.UNKNOWN, "routerrpc server shutting down")
+
+
+@pytest.mark.parametrize("broken", [broken_stream, ended_stream, stopped_node])
 async def test_a_payment_whose_stream_breaks_is_tracked_and_never_sent_again(node: StandIn, broken: Any) -> None:
     attempts = []
 

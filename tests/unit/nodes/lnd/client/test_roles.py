@@ -79,6 +79,7 @@ def test_no_role_sends_coins_or_unlocks_or_bakes_but_the_one_for_baking() -> Non
         assert not names & {"SendCoins", "SendMany", "UnlockWallet", "BakeMacaroon", "StopDaemon", "SignMessage"}
 
 
+@pytest.mark.promise("A2.25")
 @pytest.mark.parametrize("role", Role)
 def test_every_other_method_of_the_contract_is_refused_before_it_is_sent(role: Role) -> None:
     allowed = allow_list(role)

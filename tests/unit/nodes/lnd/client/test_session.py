@@ -285,6 +285,7 @@ async def test_money_is_not_sent_by_a_node_that_is_not_synced(node: StandIn) -> 
     assert raised.value.condition is NodeCondition.NOT_SYNCED
 
 
+@pytest.mark.promise("A2.24")
 async def test_rest_is_used_where_grpc_cannot_be_reached_and_this_is_said(node: StandIn) -> None:
     info = {
         "identity_pubkey": NODE_ID,
