@@ -8,7 +8,7 @@
     python3 dev.py nightly                     install, then the long tests
     python3 dev.py help                        this text
 
-Everything is installed inside this folder (.tools, .venv, web/node_modules).
+Everything is installed inside this folder (.tools, .venv, and node_modules in web and tests/npm).
 Proxy and certificate variables of the environment are passed on.
 """
 
@@ -29,6 +29,7 @@ LOGS = TOOLS / "log"
 COVERAGE = TOOLS / "coverage.json"
 STAMP = VENV / ".dev-stamp"
 WEB = ROOT / "web"
+NPM_TESTS = ROOT / "tests/npm"
 CHROMIUM = Path("/usr/bin/chromium")
 
 UV_REQUIREMENT = "uv==0.13.8"
@@ -195,9 +196,14 @@ def install() -> None:
 
 def install_web() -> None:
     """Install the front end's packages where the lock file is newer than they are."""
-    lock, installed = WEB / "package-lock.json", WEB / "node_modules" / ".package-lock.json"
+    install_npm("Installing the front end's packages", WEB)
+
+
+def install_npm(title: str, folder: Path) -> None:
+    """Install a folder's npm packages where its lock file is newer than they are."""
+    lock, installed = folder / "package-lock.json", folder / "node_modules" / ".package-lock.json"
     if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
-        quiet_step("Installing the front end's packages", [*npm(), "ci", "--no-audit", "--no-fund"], where=WEB)
+        quiet_step(title, [*npm(), "ci", "--no-audit", "--no-fund"], where=folder)
         installed.touch()
 
 
@@ -256,6 +262,7 @@ def python_tests(arguments: list[str]) -> str:
     for stale in ROOT.glob(".coverage*"):
         stale.unlink()
     ensure_chromium()
+    install_npm("Installing what the tests try ours with", NPM_TESTS)
     extra = {"LENS_REQUIRE_BROWSER": "1"} if in_ci() else {}
     code, _ = streamed(
         "Kernels without compilation (measures their coverage)",

@@ -14,7 +14,7 @@ settings.load_profile("house")
 SRC = Path(__file__).resolve().parents[1] / "src/lightninglens"
 LONG_LINES = 400
 CHROMIUM = Path("/usr/bin/chromium")
-KEPT = {"LENS_MAINNET_GRAPH", "LENS_REQUIRE_BROWSER"}
+KEPT = {"LENS_LND_RECORD", "LENS_LND_SOURCE", "LENS_MAINNET_GRAPH", "LENS_REQUIRE_BROWSER"}
 
 
 @pytest.fixture(autouse=True)

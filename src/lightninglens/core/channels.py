@@ -85,3 +85,6 @@ class ChannelState:
     """What the peer could send to us now."""
     local_policy: ChannelPolicy | None
     remote_policy: ChannelPolicy | None
+    channel_point: str = ""
+    """The funding output, `txid:index`; empty in a world without a chain."""
+    private: bool = False

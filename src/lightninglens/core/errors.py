@@ -12,6 +12,8 @@
 A payment that fails is data (`HtlcOutcome`), never an exception.
 """
 
+from enum import StrEnum
+
 
 class LensError(Exception):
     """Base of all errors that LightningLens raises on purpose; its text is for people."""
@@ -34,8 +36,25 @@ class NodeError(LensError):
     """A node did not do what it was asked."""
 
 
+class NodeCondition(StrEnum):
+    """Why a node is not available, as far as one can tell."""
+
+    UNREACHABLE = "unreachable"
+    NO_ANSWER = "no answer in time"
+    LOCKED = "locked"
+    STARTING = "starting"
+    NOT_SYNCED = "not synced"
+    WRONG_NETWORK = "wrong network"
+    UNTRUSTED = "not to be trusted"
+    """What answers does not prove that it is the node: its certificate is another, or it speaks no TLS."""
+
+
 class NodeUnavailable(NodeError):
     """The node cannot be reached now; trying again later may help."""
+
+    def __init__(self, problem: str, *, condition: NodeCondition = NodeCondition.UNREACHABLE) -> None:
+        super().__init__(problem)
+        self.condition = condition
 
 
 class NodeRefused(NodeError):

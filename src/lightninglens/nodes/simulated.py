@@ -7,27 +7,31 @@ loop; a lock keeps readers out meanwhile.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+import dataclasses
+from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import numpy as np
 
-from lightninglens.core.channels import ChannelState
+from lightninglens.core.channels import ChannelPolicy, ChannelState
 from lightninglens.core.errors import NodeRefused, NodeUnavailable
+from lightninglens.core.forwards import ForwardPage, Gap
 from lightninglens.core.graph import NetworkGraph
-from lightninglens.core.htlc import (
-    HtlcEvent,
-)
+from lightninglens.core.htlc import HtlcEvent
 from lightninglens.core.ids import ChannelId, NodeId
-from lightninglens.core.ports import NodeInfo
+from lightninglens.core.node import ClosedChannel, NodeInfo, PendingChannel
+from lightninglens.core.ports import ChannelStatus
 from lightninglens.core.records import RebalanceChange, RebalanceOutcome
+from lightninglens.nodes.simulated_book import ForwardBook, closed_channels, reason_to_refuse
 from lightninglens.sim.engine import Engine
 from lightninglens.sim.reading import htlc_event
 from lightninglens.sim.rebalances import circular_payment, rebalance_outcome
 from lightninglens.sim.records import Harvest, PaymentKind, PaymentRequests
 
 MAX_UNREAD_EVENTS = 10_000
+PAGE_FORWARDS = 10_000
+SIMULATED_NETWORK = "regtest"
 
 _Result = TypeVar("_Result")
 
@@ -41,6 +45,7 @@ class SimulatedWorld:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="engine")
         self._waiting: dict[int, asyncio.Future[RebalanceOutcome]] = {}
         self._listeners: dict[int, set[asyncio.Queue[HtlcEvent | None]]] = {}
+        self._book = ForwardBook(engine.now_ns)
         self._open = True
         self.submitted = asyncio.Event()
         """Set when an adapter has submitted something, so that whoever paces the world looks again."""
@@ -86,10 +91,20 @@ class SimulatedWorld:
         self.submitted.set()
         return await future
 
-    async def listen(self, node: int) -> AsyncIterator[HtlcEvent]:
+    async def keep_forwards(self, node: int) -> ForwardBook:
+        """Observe a node from now on, and return the book in which its forwards are written."""
+
+        def observe(engine: Engine) -> ForwardBook:
+            engine.observe([node])
+            self._book.begin(node, engine.now_ns)
+            return self._book
+
+        return await self.use(observe)
+
+    async def listen(self, node: int) -> AsyncGenerator[HtlcEvent | Gap, None]:
         """Yield a node's HTLC events from now on; raises NodeUnavailable when the reader falls far behind."""
         queue: asyncio.Queue[HtlcEvent | None] = asyncio.Queue(MAX_UNREAD_EVENTS)
-        await self.use(lambda engine: engine.observe([node]))
+        await self.keep_forwards(node)
         self._listeners.setdefault(node, set()).add(queue)
         try:
             while (event := await queue.get()) is not None:
@@ -126,6 +141,7 @@ class SimulatedWorld:
             future = self._waiting.pop(int(payments.payment_id[row]), None)
             if future is not None and not future.done():
                 future.set_result(rebalance_outcome(harvest.payments, row))
+        self._book.write(self.graph, harvest.htlc_events)
         for event in harvest.htlc_events:
             for queue in list(self._listeners.get(int(event["node"]), ())):
                 if queue.full():
@@ -135,7 +151,7 @@ class SimulatedWorld:
 
 
 class SimulatedNode:
-    """One simulated node: implements `core.ports.NodeReader` and `core.ports.Rebalancer`."""
+    """One simulated node: implements `core.ports.NodeReader`, `FeeSetter` and `Rebalancer`."""
 
     def __init__(self, world: SimulatedWorld, row: int) -> None:
         self._world = world
@@ -148,19 +164,76 @@ class SimulatedNode:
             lambda engine: (len(engine.directions_of(self._row)), engine.block_height)
         )
         alias = self._world.graph.aliases[self._row]
-        return NodeInfo(node_id=self.node_id, alias=alias, channel_count=count, block_height=height)
+        return NodeInfo(
+            node_id=self.node_id, alias=alias, channel_count=count, block_height=height, network=SIMULATED_NETWORK
+        )
 
     async def channels(self) -> Sequence[ChannelState]:
         """Return the node's channels as it sees them; raises NodeUnavailable once the world has ended."""
         return await self._world.use(lambda engine: engine.channel_states(self._row))
 
+    async def closed_channels(self) -> Sequence[ClosedChannel]:
+        """Return the node's channels that were closed; the simulator does not keep when and how."""
+        return await self._world.use(lambda engine: closed_channels(engine, self._row))
+
+    async def pending_channels(self) -> Sequence[PendingChannel]:
+        """Return nothing: simulated channels open and close at once."""
+        return await self._world.use(lambda _engine: ())
+
     async def graph(self) -> NetworkGraph:
         """Return the public network."""
         return await self._world.use(lambda engine: engine.graph)
 
-    def htlc_events(self) -> AsyncIterator[HtlcEvent]:
+    async def forwarding_history(
+        self, *, since_ns: int = 0, until_ns: int | None = None
+    ) -> AsyncGenerator[ForwardPage, None]:
+        """Yield the settled forwards since the node is observed, which it is from the first question on."""
+        book = await self._world.keep_forwards(self._row)
+        end_ns = await self._world.use(lambda engine: engine.now_ns) if until_ns is None else until_ns
+        for page in book.pages(self._row, since_ns, end_ns, PAGE_FORWARDS):
+            yield page
+
+    def htlc_events(self) -> AsyncGenerator[HtlcEvent | Gap, None]:
         """Yield the node's HTLC events from now on; raises NodeUnavailable when the reader falls far behind."""
         return self._world.listen(self._row)
+
+    async def policy(self, channel_id: ChannelId) -> ChannelPolicy:
+        """Return what the node asks for in its direction; raises NodeRefused when it has no such channel."""
+
+        def read(engine: Engine) -> ChannelPolicy | None:
+            return engine.policy(self._find(engine.directions_of(self._row), channel_id))
+
+        policy = await self._world.use(read)
+        if policy is None:
+            raise NodeRefused(f"nothing was ever asked for in our direction of {channel_id}")
+        return policy
+
+    async def set_policy(self, channel_id: ChannelId, policy: ChannelPolicy) -> ChannelPolicy:
+        """Ask for this from now on; raises NodeRefused for what LND would refuse."""
+
+        def change(engine: Engine) -> ChannelPolicy:
+            direction = self._find(engine.directions_of(self._row), channel_id)
+            capacity_sat = int(engine.graph.capacity_sat[direction // 2])
+            if problem := reason_to_refuse(policy, capacity_sat):
+                raise NodeRefused(f"{channel_id}: {problem}")
+            before = engine.policy(direction)
+            asked = dataclasses.replace(policy, disabled=before is not None and before.disabled)
+            engine.set_policy(direction, asked)
+            return asked
+
+        return await self._world.use(change)
+
+    async def set_status(self, channel_id: ChannelId, status: ChannelStatus) -> None:
+        """Announce the node's direction of a channel as usable or not."""
+
+        def change(engine: Engine) -> None:
+            direction = self._find(engine.directions_of(self._row), channel_id)
+            before = engine.policy(direction)
+            if before is None:
+                raise NodeRefused(f"nothing was ever asked for in our direction of {channel_id}")
+            engine.set_policy(direction, dataclasses.replace(before, disabled=status is ChannelStatus.DISABLED))
+
+        await self._world.use(change)
 
     async def rebalance(self, change: RebalanceChange) -> RebalanceOutcome:
         """Carry out one circular self-payment and return when it is final.

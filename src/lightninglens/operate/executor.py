@@ -13,13 +13,17 @@ from lightninglens.core.channels import ChannelState
 from lightninglens.core.clock import Clock
 from lightninglens.core.errors import InvariantError, NodeRefused, NodeUnavailable
 from lightninglens.core.ids import ChannelId, NodeId
-from lightninglens.core.ports import Journal, NodeReader, Rebalancer
+from lightninglens.core.ports import Journal, Rebalancer
 from lightninglens.core.records import JournalRecord, JournalState, Plan, RebalanceChange, RebalanceOutcome
 from lightninglens.core.units import Msat
 
 
-class ManagedNode(NodeReader, Rebalancer, Protocol):
-    """A node that may be read and rebalanced."""
+class ManagedNode(Rebalancer, Protocol):
+    """A node that may be rebalanced, and whose balances can be read before and after."""
+
+    async def channels(self) -> Sequence[ChannelState]:
+        """Return the node's open channels; raises NodeUnavailable."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -97,7 +97,7 @@ def test_a_sender_takes_a_probes_success_for_one_of_the_route() -> None:
         pay(engine, 1_000, answer, receiver=2)
         engine.run_until(FOREVER_NS)
         remembered = remembered_results(engine._world.memory)
-        chances.append({pair: (fail_msat, success_msat) for pair, (_, fail_msat, _, success_msat) in remembered.items()})
+        chances.append({pair: (failed, carried) for pair, (_, failed, _, carried) in remembered.items()})
     assert chances[0] == chances[1] == chances[2] != {}
 
 

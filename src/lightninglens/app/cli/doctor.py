@@ -13,17 +13,31 @@ app = new_app(help="Say in words what is wrong with this set-up.")
 _COLOURS = {"ok": typer.colors.GREEN, "warn": typer.colors.YELLOW, "fail": typer.colors.RED}
 
 
-@app.command(epilog="Example: lens doctor --json")
+@app.command(epilog="Example: lens doctor --node lnd:~/.lnd?network=mainnet")
 def doctor(
     ctx: typer.Context,
     *,
+    node: Annotated[
+        str | None,
+        typer.Option(
+            help="Also check a node, by reading only: lnd:DIRECTORY, then ?network=, &grpc-host=, &rest-host=,"
+            " &tls-cert=, &macaroon=, &transport= as needed."
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
 ) -> None:
     """Check this machine and the settings; each line says what to do. Exit code 1 when something must be mended."""
     from lightninglens.app.doctor import examine
     from lightninglens.core.clock import SystemClock
 
-    findings = list(examine(invocation(ctx).config_file, SystemClock()))
+    clock = SystemClock()
+    findings = list(examine(invocation(ctx).config_file, clock))
+    if node is not None:
+        import asyncio
+
+        from lightninglens.app.node_checks import examine_node
+
+        findings += asyncio.run(examine_node(node, clock))
     if as_json:
         typer.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:

@@ -25,6 +25,7 @@ COMMANDS = {
         ("lab", "lab", "Experiments in simulated worlds."),
         ("learn", "learn", "Train a model on what was recorded, and predict with it."),
         ("rebalance", "rebalance", "Rebalance channels by circular self-payments."),
+        ("node", "node", "Read a Lightning node of your own, and make macaroons for it."),
         ("doctor", "doctor", "Say in words what is wrong with this set-up."),
         ("config", "config", "Show the settings in effect and where each came from."),
     )

@@ -1,0 +1,1 @@
+"""LND: its contract (messages, methods, permissions), macaroons and certificates."""

@@ -1,0 +1,5 @@
+"""Messages and enums of LND's package verrpc; their types are in the stub beside this file."""
+
+from lightninglens.nodes.lnd.contract.pool import names
+
+globals().update(names("verrpc"))

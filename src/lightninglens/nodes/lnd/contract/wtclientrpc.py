@@ -1,0 +1,5 @@
+"""Messages and enums of LND's package wtclientrpc; their types are in the stub beside this file."""
+
+from lightninglens.nodes.lnd.contract.pool import names
+
+globals().update(names("wtclientrpc"))
