@@ -12,6 +12,7 @@ from lightninglens.lab.scenarios import ready_file, ready_names
 from lightninglens.sim.balances import BalanceModel
 from lightninglens.sim.demand import AmountMixture, DemandModel, DemandName, NetPayers, PopulationDemand, UniformDemand
 from lightninglens.sim.demand.amounts import AmountComponent
+from lightninglens.sim.demand.receivers import ReceiverSettings
 from lightninglens.sim.scenario import WorldSettings
 from lightninglens.sim.timeline import CHANGE_KINDS, PolicyFields
 from lightninglens.storage.files import balances, payment_lists
@@ -77,6 +78,7 @@ def pages(root: Path) -> dict[Path, str]:
         parts.append(f"| `{name}` | {file.about} | {graph} | {file.payments or 'all of the list'} |")
     parts += ["", "For example `drain-to-exchange`:", "", "```toml", ready_file("drain-to-exchange").read_text(), "```"]
     parts += ["", "## Top level", "", *_keys(WrittenScenario)]
+    parts += _sections({"## [receivers]": ReceiverSettings})
     parts += ["", "## [world]", "", *_keys(WorldSettings)]
     parts += _sections(_DEMANDS)
     parts += ["", '## [demand] with kind = "payment-list"', "", "| key | default | meaning |", "|---|---|---|"]

@@ -9,7 +9,7 @@ from tests.reference.networks import Channel, build_graph, plain_policy
 
 from lightninglens.core.channels import ANCHORS_SAT, MAX_HTLC_SLOTS
 from lightninglens.core.graph import NetworkGraph
-from lightninglens.core.htlc import FailureCode, HtlcEventKind, HtlcEventType, HtlcOutcome
+from lightninglens.core.htlc import FailureCode, FailureDetail, HtlcEventKind, HtlcEventType, HtlcOutcome
 from lightninglens.routing.pathfinding import default_fee_limit_msat
 from lightninglens.sim.balances import BalanceModel, draw_openers, initial_balances
 from lightninglens.sim.engine import Engine
@@ -67,9 +67,9 @@ class World:
         self.healthy = margin >= 0
 
     def pay_at_random(
-        self, count: int, *, span_s: int, most_parts: int = 1, median_log_msat: float = 13.0
+        self, count: int, *, span_s: int, most_parts: int = 1, median_log_msat: float = 13.0, hold_s: int = 0
     ) -> PaymentRequests:
-        """Submit payments between random nodes, most of them small, a tenth circular."""
+        """Submit payments between random nodes, most of them small, a tenth circular; many held if `hold_s` says so."""
         random, nodes = self.random, self.graph.node_count
         amount = np.exp(random.normal(median_log_msat, 2.5, count)).astype(np.int64) + 1
         sender = random.integers(0, nodes, count)
@@ -85,6 +85,8 @@ class World:
             outgoing=np.full(count, -1, np.int32),
             last_hop=np.full(count, -1, np.int32),
             most_parts=np.full(count, most_parts, np.int32),
+            answer=random.integers(0, 5, count).astype(np.int8) if hold_s else np.zeros(count, np.int8),
+            hold_ns=random.integers(0, hold_s * 10**9, count) if hold_s else np.zeros(count, np.int64),
         )
         self.engine.submit(requests)
         return requests
@@ -225,6 +227,25 @@ def test_parts_that_are_held_and_settled_together() -> None:
     harvest = world.engine.harvest()
     assert int((harvest.payments.parts > 1).sum()) > 300
     assert int((harvest.attempts["code"] == FailureCode.MPP_TIMEOUT).sum()) > 300
+    world.check_at_the_end(requests, harvest)
+    check_terminals(harvest)
+
+
+def test_sets_that_are_held_and_settled_or_cancelled() -> None:
+    """Receivers of every kind, in parts, some told from outside what to do: the same at every stop."""
+    world = World(mesh, seed=11)
+    requests = world.pay_at_random(12_000, span_s=400_000, most_parts=16, median_log_msat=17.0, hold_s=90_000)
+    decided = 0
+    for _ in world.stops(most=2_000):
+        world.check_at_a_stop()
+        for payment_id in world.engine.held_payments().tolist()[:2]:
+            (world.engine.settle_held if payment_id % 2 else world.engine.cancel_held)(payment_id)
+            decided += 1
+    harvest = world.engine.harvest()
+    details = harvest.attempts["detail"]
+    assert decided > 20
+    assert int((details == FailureDetail.INVOICE_CANCELED).sum()) > 500
+    assert int((details == FailureDetail.UNKNOWN_INVOICE).sum()) > 500
     world.check_at_the_end(requests, harvest)
     check_terminals(harvest)
 

@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 from tests.reference import networks
 from tests.reference.channels import Channel
-from tests.reference.engine import BLOCK_NS, AttemptRow, HtlcRow, Request, Simulator, World
+from tests.reference.engine import Simulator
+from tests.reference.engine_network import BLOCK_NS
+from tests.reference.engine_records import AttemptRow, HtlcRow, Payment, Request, World
 from tests.support.routers import CheapestRouter
 
 from lightninglens.core.graph import NetworkGraph
 from lightninglens.core.ids import ChannelId
+from lightninglens.sim.answers import Answer
 from lightninglens.sim.balances import BalanceModel, draw_openers, initial_balances
 from lightninglens.sim.engine import Engine
 from lightninglens.sim.opening import NewChannel
@@ -20,6 +23,13 @@ from lightninglens.sim.state import SenderKind
 
 START_NS = 1_700_000_000 * 10**9
 SECOND_NS = 10**9
+ANSWERS = {
+    "settle": Answer.SETTLE,
+    "unknown": Answer.UNKNOWN_INVOICE,
+    "hold-settle": Answer.HOLD_THEN_SETTLE,
+    "hold-cancel": Answer.HOLD_THEN_CANCEL,
+    "hold": Answer.HOLD,
+}
 
 
 def columns(requests: Sequence[Request]) -> PaymentRequests:
@@ -39,6 +49,8 @@ def columns(requests: Sequence[Request]) -> PaymentRequests:
         outgoing=column([request.outgoing_direction for request in requests], np.int32),
         last_hop=column([request.last_hop for request in requests], np.int32),
         most_parts=column([request.max_parts for request in requests], np.int32),
+        answer=column([ANSWERS[request.answer] for request in requests], np.int8),
+        hold_ns=column([request.hold_ns for request in requests], np.int64),
     )
 
 
@@ -59,6 +71,8 @@ def draw_request(draw: random.Random, graph: NetworkGraph) -> Request:
         outgoing_direction=draw.choice(own) if own and draw.random() < 0.1 else None,
         last_hop=draw.choice(others) if draw.random() < 0.1 else None,
         max_parts=draw.choice([1, 16, 16, 3, 2]),
+        answer=draw.choice([*["settle"] * 20, *ANSWERS]),
+        hold_ns=draw.choice([0, 1, 10, 100, 900, 40_000, 60_000]) * SECOND_NS,
     )
 
 
@@ -132,10 +146,24 @@ class Pair:
             self._close(draw.randrange(self.engine.graph.channel_count))
         for _ in range(draw.choice([0, 0, 1, 2])):
             self._take_offline()
+        for payment in self.twin.payments:
+            if payment.answer_is_open and draw.random() < 0.3:
+                self._decide(payment)
         channel = draw.randrange(self.graph.channel_count)
         active = draw.random() < 0.6
         self.engine.set_active(channel, active=active)
         self.twin.active[channel] = active
+
+    def _decide(self, payment: Payment) -> None:
+        """Let a receiver settle or cancel what it holds, in both."""
+        complete = payment.invoice is not None and payment.invoice.state == "accepted"
+        assert (payment.payment_id in self.engine.held_payments()) is complete
+        if complete and self.draw.random() < 0.5:
+            self.engine.settle_held(payment.payment_id)
+            self.twin.settle_held(payment)
+        else:
+            self.engine.cancel_held(payment.payment_id)
+            self.twin.cancel_held(payment)
 
     def _open(self) -> None:
         """Open a channel between any two nodes, in both."""
@@ -279,4 +307,5 @@ def test_engine_equals_the_twin() -> None:
         split += int((harvest.payments.parts > 1).sum())
     assert succeeded > 5_000
     assert split > 150
+    assert {(1, 10), (1, 13), (1, 19)} <= codes
     assert {(0, 0), (23, 14), (15, 6), (15, 5), (15, 8), (15, 22), (18, 3), (12, 1), (13, 1), (11, 1)} <= codes

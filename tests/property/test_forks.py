@@ -11,10 +11,16 @@ from tests.reference.networks import plain_policy
 from lightninglens.core.errors import InvariantError
 from lightninglens.core.htlc import HtlcOutcome
 from lightninglens.core.ids import ChannelId
+from lightninglens.sim.answers import Answer
 from lightninglens.sim.demand import draw_intents, to_requests
+from lightninglens.sim.demand.receivers import ReceiverSettings, answered
 from lightninglens.sim.engine import Engine
 from lightninglens.sim.opening import NewChannel
 from lightninglens.sim.records import FinishedPayments, Harvest, PaymentRequests
+
+RECEIVERS = ReceiverSettings(hold_share=0.2, hold_median_s=300.0, hold_cancelled_share=0.3, probe_share=0.1)
+FIRST_UNTIL_TOLD = 7
+"""This payment and every fiftieth after it pay an invoice that is held until somebody decides."""
 
 
 def started() -> Engine:
@@ -45,7 +51,7 @@ def test_a_fork_that_changes_nothing_reproduces_its_parent(seed: int) -> None:
 
 
 def eventful() -> Engine:
-    """Return an engine in which everything happens that can: news, outages, channels that come and go."""
+    """Return an engine in which everything happens that can: news, outages, holds, channels that come and go."""
     graph = make_graph()
     plain = make_engine(graph)
     config = replace(
@@ -60,8 +66,19 @@ def eventful() -> Engine:
     openers = state.world.network.opener_side
     engine = Engine(graph, balance_msat=plain.balances_msat(), opener_side=openers, config=config)
     engine.observe(list(range(0, 25, 3)))
-    engine.submit(to_requests(draw_intents(DEMAND, graph, seed=SEED, start_ns=0, end_ns=HOUR_NS)))
+    wanted = draw_intents(DEMAND, graph, seed=SEED, start_ns=0, end_ns=HOUR_NS)
+    requests = answered(to_requests(wanted, senders_parts=16), wanted, RECEIVERS, seed=SEED, first_id=0)
+    requests.answer[FIRST_UNTIL_TOLD::50] = Answer.HOLD
+    engine.submit(requests)
     return engine
+
+
+def decide(engine: Engine) -> None:
+    """Let every second of the receivers that hold until they are told settle, and the others cancel."""
+    for payment_id in engine.held_payments().tolist():
+        if payment_id % 50 == FIRST_UNTIL_TOLD % 50:
+            decided = engine.settle_held if payment_id % 100 < 50 else engine.cancel_held
+            decided(payment_id)
 
 
 def live(engine: Engine, *, since_ns: int = -1, until_ns: int = 2 * HOUR_NS) -> None:
@@ -79,6 +96,7 @@ def live(engine: Engine, *, since_ns: int = -1, until_ns: int = 2 * HOUR_NS) -> 
         if not since_ns < time_ns <= until_ns:
             continue
         engine.run_until(time_ns)
+        decide(engine)
         if time_ns == HOUR_NS // 4:
             engine.open_channel(opened, announced_after_blocks=1)
         elif time_ns == HOUR_NS // 2:

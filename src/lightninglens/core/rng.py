@@ -58,6 +58,9 @@ class Stream(IntEnum):
     GOSSIP_DELAY = 41
     NODE_OUTAGE = 42
     CHANNEL_OUTAGE = 43
+    HOLD = 44
+    PROBE = 45
+    SENDER_KIND = 46
     FIDELITY = 50
 
 

@@ -13,6 +13,7 @@ import polars as pl
 from lightninglens.analytics.payments import Depletion, PaymentSummary, depletion, summarise_payments
 from lightninglens.core.htlc import HtlcOutcome
 from lightninglens.core.units import NS_PER_SECOND
+from lightninglens.sim.records import PaymentKind
 from lightninglens.storage.files import runs
 from lightninglens.storage.files.atomic import atomic_writer
 from lightninglens.storage.files.tables import CHANNEL_STATES, PAYMENTS
@@ -24,6 +25,7 @@ REPORT = "report.html"
 _INK, _MUTED, _GOOD, _BAD, _AMBER = "#1d2733", "#6b7785", "#2f7d5b", "#b3443f", "#c98a1b"
 
 _PAYMENT_COLUMNS = (
+    "kind",
     "start_ns",
     "end_ns",
     "amount_msat",
@@ -55,11 +57,17 @@ class RunFindings:
     summary: PaymentSummary
     depletion: tuple[Depletion, ...]
     payments: pl.DataFrame
+    """Without the probes."""
+    probes: int = 0
 
 
 def read_findings(directory: Path, manifest: runs.Manifest) -> RunFindings:
-    """Read a run and summarise it; raises DataError when it is damaged."""
-    payments = runs.read_run_table(directory, manifest, "payments", PAYMENTS, columns=_PAYMENT_COLUMNS)
+    """Read a run and summarise it; raises DataError when it is damaged.
+
+    Probes move no money, whatever becomes of them: they are counted by themselves.
+    """
+    every = runs.read_run_table(directory, manifest, "payments", PAYMENTS, columns=_PAYMENT_COLUMNS)
+    payments = every.filter(pl.col("kind") != PaymentKind.PROBE.name.lower())
     states = runs.read_run_table(directory, manifest, "channel_states", CHANNEL_STATES, columns=_STATE_COLUMNS)
     numbers = {kind.name: kind.value for kind in HtlcOutcome}
     summary = summarise_payments(
@@ -70,7 +78,8 @@ def read_findings(directory: Path, manifest: runs.Manifest) -> RunFindings:
         fee_msat=payments["fee_msat"].to_numpy(),
         duration_ns=(payments["end_ns"] - payments["start_ns"]).to_numpy(),
     )
-    return RunFindings(summary=summary, depletion=_depletion(states), payments=payments)
+    probes = every.height - payments.height
+    return RunFindings(summary=summary, depletion=_depletion(states), payments=payments, probes=probes)
 
 
 def _depletion(states: pl.DataFrame) -> tuple[Depletion, ...]:
@@ -98,9 +107,10 @@ def render_report(manifest: runs.Manifest, timings: runs.Timings, findings: RunF
         f"<p class=note>{_origin(manifest)} Nothing here was measured on a real network.</p>",
     ]
     if not manifest.complete:
-        parts.append(
-            f"<p class=warning>The run ended early: {summary.payments:,} of {scenario.payments:,} payments.</p>"
-        )
+        ended = summary.payments + findings.probes
+        parts.append(f"<p class=warning>The run ended early: {ended:,} of {scenario.payments:,} payments.</p>")
+    if findings.probes:
+        parts.append(f"<p class=note>{findings.probes:,} of them were probes, which are not counted below.</p>")
     if manifest.changes:
         parts += ["<h2>A counterfactual</h2>", _changes_table(manifest)]
     parts += ["<h2>Summary</h2>", _summary_table(summary, timings)]

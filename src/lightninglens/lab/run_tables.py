@@ -70,7 +70,7 @@ def payment_columns(naming: Naming, payments: FinishedPayments, descriptions: tu
         if column.name in FinishedPayments._fields
     }
     columns.update(
-        kind=pl.Series(np.where(payments.kind == PaymentKind.REBALANCE, "rebalance", "payment"), dtype=pl.String),
+        kind=names_of(PaymentKind, payments.kind).str.to_lowercase(),
         sender=naming.nodes(payments.sender),
         receiver=naming.nodes(payments.receiver),
         description=purposes.gather(tags),

@@ -16,7 +16,7 @@ from lightninglens.sim._htlcs import come_back, forward
 from lightninglens.sim._life import is_put_off
 from lightninglens.sim._outages import happen
 from lightninglens.sim._paying import begin_payment, close_part, continue_payment, send_planned
-from lightninglens.sim._receiving import receive_part, release_part
+from lightninglens.sim._receiving import end_hold, receive_part, release_part
 from lightninglens.sim.gossip import FREE_VERSIONS, TOLD
 from lightninglens.sim.state import MOST_PARTS, Count, EventKind
 
@@ -51,6 +51,7 @@ _START = int(EventKind.START)
 _RELEASE = int(EventKind.RELEASE)
 _SEND = int(EventKind.SEND)
 _LIFE = int(EventKind.LIFE)
+_HOLD = int(EventKind.HOLD)
 _PENDING = int(Count.PENDING)
 _FOREVER_NS = np.int64(FOREVER_NS)
 
@@ -127,6 +128,8 @@ def run(world: Any, until_ns: Any, most_events: Any) -> Any:
             release_part(world, slot, now)
         elif kind == _LIFE:
             happen(world, np.int64(slot), hop, now)
+        elif kind == _HOLD:
+            end_hold(world, slot, now)
         elif kind == _GOSSIP:
             _spread(world, np.int64(slot), now)
         else:

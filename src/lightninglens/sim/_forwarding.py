@@ -1,7 +1,7 @@
 """What a node does with an HTLC that it is asked to forward, compiled.
 
 Source: LND `htlcswitch/link.go` (CheckHtlcForward), `htlcswitch/switch.go`
-(handlePacketAdd). Plain-Python twin: tests/reference/engine.py.
+(handlePacketAdd). Plain-Python twin: tests/reference/engine_htlcs.py.
 """
 
 from typing import Any

@@ -1,6 +1,6 @@
 """HTLCs on their way along a route and back, compiled.
 
-Plain-Python twin: tests/reference/engine.py.
+Plain-Python twin: tests/reference/engine_htlcs.py.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""How channels go down, come up and end, compiled. Plain-Python twin: tests/reference/engine.py."""
+"""How channels go down, come up and end, compiled. Plain-Python twin: tests/reference/engine_network.py."""
 
 from typing import Any
 

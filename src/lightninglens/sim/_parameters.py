@@ -35,6 +35,7 @@ def parameters_of(config: "EngineConfig") -> Parameters:
         node_down_ns=config.node_offline_mean_s * NS_PER_SECOND,
         channel_up_ns=_mean_up_ns(config.channel_offline_share, config.channel_offline_mean_s),
         channel_down_ns=config.channel_offline_mean_s * NS_PER_SECOND,
+        hold_expiry_delta_blocks=config.hold_expiry_delta_blocks,
     )
 
 

@@ -6,7 +6,7 @@ fails makes room for another try; when no route is left or the time is up no
 more parts are sent, and the payment ends when those in flight have come back.
 Source: LND `routing/payment_lifecycle.go`, `routing/payment_session.go`
 (RequestRoute), `payments/db/payment.go`. Plain-Python twin:
-tests/reference/engine.py.
+tests/reference/engine_senders.py.
 """
 
 from typing import Any
@@ -37,6 +37,7 @@ _LND_BIMODAL = int(SenderKind.LND_BIMODAL)
 _PLUGGED = int(SenderKind.PLUGGED)
 
 _NONE = int(FailureCode.NONE)
+_DETAILS = int(FailureCode.INCORRECT_OR_UNKNOWN_PAYMENT_DETAILS)
 _TEMPORARY_CHANNEL = int(FailureCode.TEMPORARY_CHANNEL_FAILURE)
 _NOT_ELIGIBLE = int(FailureDetail.LINK_NOT_ELIGIBLE)
 _INSUFFICIENT = int(FailureDetail.INSUFFICIENT_BALANCE)
@@ -49,6 +50,7 @@ _NO_ROUTE = int(HtlcOutcome.NO_ROUTE)
 _NO_BALANCE = int(HtlcOutcome.INSUFFICIENT_BALANCE)
 _TIMEOUT = int(HtlcOutcome.TIMEOUT)
 _FAILED_ON_ROUTE = int(HtlcOutcome.FAILED_ON_ROUTE)
+_WRONG_DETAILS = int(HtlcOutcome.INCORRECT_PAYMENT_DETAILS)
 
 
 @inlined
@@ -59,7 +61,6 @@ def begin_payment(world: Any, row: Any) -> None:
     payment.sender_before_msat = node_msat[payment.sender]
     payment.receiver_before_msat = node_msat[payment.receiver]
     payment.first_direction = -1
-    payment.first_held = -1
     world.counters[_IN_FLIGHT] += 1
 
 
@@ -217,11 +218,14 @@ def close_part(world: Any, slot: Any, now: Any, settled: Any) -> None:
     else:
         payment.sent_msat -= attempt.amount_msat
         payment.sent_fee_msat -= route.amount_msat[slot, 0] - attempt.amount_msat
+        if outcome == _RUNNING and attempt.code == _DETAILS:
+            payment.failed = _WRONG_DETAILS  # the receiver's word is final (processPaymentOutcomeFinal)
+            outcome = _WRONG_DETAILS
         if outcome == _RUNNING:
             _try_again(world, row, now)
         elif now - payment.start_ns > world.parameters.timeout_ns:
             outcome = _TIMEOUT  # LND's last word is the clock's (checkContext)
-    if outcome != _RUNNING and payment.parts_in_flight == 0:
+    if outcome != _RUNNING and payment.parts_in_flight == 0 and not payment.trying:
         _finish_payment(world, row, outcome, now)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from lightninglens.core.graph import NetworkGraph
 from lightninglens.sim.demand import Demand, Intents, draw_intents, next_window_ns, payments_in, to_requests
 from lightninglens.sim.demand.intents import CELL_NS
+from lightninglens.sim.demand.receivers import ReceiverSettings, answered
 from lightninglens.sim.records import PaymentRequests
 
 _ENOUGH = 10_000
@@ -35,7 +36,7 @@ class Arrivals:
         return self.count - self.drawn
 
     def next(
-        self, demand: Demand, graph: NetworkGraph, *, seed: int, senders_parts: int
+        self, demand: Demand, graph: NetworkGraph, *, seed: int, senders_parts: int, receivers: ReceiverSettings
     ) -> tuple["Arrivals", PaymentRequests]:
         """Return the payments of the next window and the state after it; see `to_requests` for `senders_parts`."""
         end_ns = self.drawn_until_ns + self.window_ns
@@ -49,4 +50,5 @@ class Arrivals:
             drawn_until_ns=end_ns,
             window_ns=next_window_ns(self.window_ns, len(intents.start_ns), _ENOUGH),
         )
-        return after, to_requests(intents, senders_parts=senders_parts)
+        requests = to_requests(intents, senders_parts=senders_parts)
+        return after, answered(requests, intents, receivers, seed=seed, first_id=self.drawn)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightninglens.routing.state import BIMODAL, Estimator
+from lightninglens.sim.answers import HOLD_EXPIRY_DELTA_BLOCKS
 from lightninglens.sim.state import DEFAULT_MPP_TIMEOUT_NS, DEFAULT_RETRY_DELAY_NS, DEFAULT_TIMEOUT_NS
 
 
@@ -16,6 +17,8 @@ class PaymentKind(IntEnum):
 
     PAYMENT = 0
     REBALANCE = 1
+    PROBE = 2
+    """By a random hash: it learns how far it came, and moves nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,12 +48,16 @@ class EngineConfig:
     channel_offline_share: float = 0.0
     """The same for each channel by itself, as when its ends lose each other."""
     channel_offline_mean_s: float = 300.0
+    hold_expiry_delta_blocks: int = HOLD_EXPIRY_DELTA_BLOCKS
+    """A receiver cancels a held set this long before its first HTLC expires."""
     estimator: Estimator = field(default_factory=Estimator)
     bimodal: Estimator = field(default_factory=lambda: Estimator(kind=BIMODAL))
     """What senders of kind LND_BIMODAL estimate with."""
 
 
 _UNSPLIT = np.zeros(0, np.int32)
+_SETTLED = np.zeros(0, np.int8)
+_NOT_HELD = np.zeros(0, np.int64)
 
 
 class PaymentRequests(NamedTuple):
@@ -67,6 +74,19 @@ class PaymentRequests(NamedTuple):
     last_hop: NDArray[np.int32]
     most_parts: NDArray[np.int32] = _UNSPLIT
     """How many parts each may have in flight at once: LND's default is 16. Empty: 1 each, which is no splitting."""
+    answer: NDArray[np.int8] = _SETTLED
+    """What each receiver does: an `Answer`. Empty: all settle at once."""
+    hold_ns: NDArray[np.int64] = _NOT_HELD
+    """How long it holds the complete set, if it holds it for a time. Empty: 0 each."""
+
+    def filled(self) -> "PaymentRequests":
+        """Return the same with the defaults in place of columns that are empty."""
+        count = len(self.start_ns)
+        return self._replace(
+            most_parts=self.most_parts if len(self.most_parts) else np.ones(count, np.int32),
+            answer=self.answer if len(self.answer) else np.zeros(count, np.int8),
+            hold_ns=self.hold_ns if len(self.hold_ns) else np.zeros(count, np.int64),
+        )
 
 
 class FinishedPayments(NamedTuple):

@@ -11,6 +11,7 @@ from lightninglens.sim.balances import BalanceModel, BalancesFile
 from lightninglens.sim.demand.model import DemandModel, NamedDemand, UniformDemand
 from lightninglens.sim.demand.payment_list import PaymentListFile, PlugIn
 from lightninglens.sim.demand.population import PopulationDemand
+from lightninglens.sim.demand.receivers import ReceiverSettings
 from lightninglens.sim.state import MOST_PARTS
 from lightninglens.sim.timeline import Change
 
@@ -121,6 +122,7 @@ class Scenario:
     balances_file: BalancesFile | None = None
     """Balances that are known; `balances` has the other channels'."""
     demand: ScenarioDemand = field(default_factory=DemandModel)
+    receivers: ReceiverSettings = field(default_factory=ReceiverSettings)
     world: WorldSettings = field(default_factory=WorldSettings)
     observed_nodes: tuple[str, ...] = ()
     """Ids of the nodes whose HTLC events are kept."""

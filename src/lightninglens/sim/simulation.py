@@ -15,7 +15,8 @@ from lightninglens.sim.arrivals import Arrivals
 from lightninglens.sim.balances import draw_openers, initial_balances
 from lightninglens.sim.changes import make_change, with_opened
 from lightninglens.sim.demand import Demand, prepared
-from lightninglens.sim.engine import FOREVER_NS, Engine, EngineState
+from lightninglens.sim.engine import FOREVER_NS, Engine
+from lightninglens.sim.engine_state import EngineState
 from lightninglens.sim.records import EngineConfig, Harvest
 from lightninglens.sim.scenario import Scenario, held_demand
 from lightninglens.sim.timeline import schedule
@@ -211,7 +212,11 @@ class Simulation:
         while self._arrivals.left and self._arrivals.drawn_until_ns <= self.engine.now_ns + 1:
             first_id = self._arrivals.drawn
             self._arrivals, requests = self._arrivals.next(
-                self.demand, self.graph, seed=self.scenario.seed, senders_parts=self.scenario.most_parts
+                self.demand,
+                self.graph,
+                seed=self.scenario.seed,
+                senders_parts=self.scenario.most_parts,
+                receivers=self.scenario.receivers,
             )
             self.engine.submit(requests, first_id=first_id)
         return self._arrivals.drawn_until_ns - 1 if self._arrivals.left else FOREVER_NS

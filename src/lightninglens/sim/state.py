@@ -53,6 +53,8 @@ class EventKind(IntEnum):
     """A part that a router has planned leaves the sender."""
     LIFE = 8
     """A node or a channel goes down or comes back, or a node says so: a `Moment`."""
+    HOLD = 9
+    """A receiver has held a complete set for as long as it will; the slot is the payment's."""
 
 
 class SenderKind(IntEnum):
@@ -126,6 +128,7 @@ class Parameters(NamedTuple):
     node_down_ns: float
     channel_up_ns: float
     channel_down_ns: float
+    hold_expiry_delta_blocks: int
 
 
 PAYMENT = record_type(
@@ -145,6 +148,7 @@ PAYMENT = record_type(
         ("sent_msat", np.int64),
         ("sent_fee_msat", np.int64),
         ("held_msat", np.int64),
+        ("hold_ns", np.int64),
         ("sender", np.int32),
         ("receiver", np.int32),
         ("outgoing", np.int32),
@@ -165,6 +169,7 @@ PAYMENT = record_type(
         ("outcome", np.int8),
         ("failed", np.int8),
         ("trying", np.int8),
+        ("answer", np.int8),
     ]
 )
 """A payment that is not over.
@@ -174,7 +179,8 @@ PAYMENT = record_type(
 `parts` the settled ones. The receiver holds the parts from `first_held` to
 `last_held`, slots of attempts or -1, `held_msat` together. `failed` is the
 `HtlcOutcome` of a payment that has given up and waits for what is still in
-flight; `trying` says that its next try is scheduled.
+flight; `trying` says that its next try is scheduled. `answer` is the receiver's
+`Answer`, `hold_ns` how long it holds the set; while it does, until when.
 """
 
 ATTEMPT = record_type(

@@ -10,8 +10,11 @@ from hypothesis import strategies as st
 
 from lightninglens.core.errors import DataError
 from lightninglens.core.graph import NetworkGraph
+from lightninglens.sim.answers import Answer
 from lightninglens.sim.balances import UNKNOWN_LOCAL, BalanceModel, initial_balances
 from lightninglens.sim.demand import Intents, PaymentList, draw_intents, first_intents, to_requests
+from lightninglens.sim.demand.intents import SCENARIOS_ANSWER
+from lightninglens.sim.records import PaymentKind
 from lightninglens.sim.topology import lab_topology
 from lightninglens.storage.files import listings, payment_lists
 from lightninglens.storage.files.balances import read_balances
@@ -45,6 +48,44 @@ def test_a_list_is_read_to_the_letter(tmp_path: Path) -> None:
     requests = to_requests(intents, senders_parts=16)
     assert requests.fee_limit_msat.tolist() == [10_000, 5_000, 0]
     assert requests.most_parts.tolist() == [4, 16, 16]
+
+
+def test_a_list_may_say_what_receivers_do(tmp_path: Path) -> None:
+    header = "time_s,sender,receiver,amount_sat,answer,hold_s"
+    said = ["settle,", "settle,2.5", ",0.000001", "cancel,", "cancel,86400", "unknown-invoice,", ","]
+    listed = read(tmp_path, "\n".join([header, *(f"1,lnd-alice,lnd-bob,5,{answer}" for answer in said)])).payments
+    assert listed.answer.tolist() == [
+        Answer.SETTLE,
+        Answer.HOLD_THEN_SETTLE,
+        Answer.HOLD_THEN_SETTLE,
+        Answer.HOLD_THEN_CANCEL,
+        Answer.HOLD_THEN_CANCEL,
+        Answer.UNKNOWN_INVOICE,
+        SCENARIOS_ANSWER,
+    ]
+    assert listed.hold_ns.tolist() == [0, 2_500_000_000, 1_000, 0, 86_400 * 10**9, 0, 0]
+    requests = to_requests(listed)
+    assert requests.answer.tolist() == [*listed.answer.tolist()[:-1], Answer.SETTLE]
+    assert requests.kind.tolist() == [0, 0, 0, 0, 0, PaymentKind.PROBE, 0]
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("hold,1", "column answer: 'hold' is none of settle, cancel, unknown-invoice"),
+        ("unknown-invoice,5", "column hold_s: a receiver without the invoice holds nothing"),
+        ("settle,soon", "column hold_s: 'soon' is no number of seconds"),
+        ("cancel,-1", "column hold_s: -1 s is not from 0 to 1,000,000,000"),
+        (",nan", "column hold_s: nan s is not from 0"),
+    ],
+)
+def test_an_answer_that_is_none_is_named(tmp_path: Path, said: str, words: str) -> None:
+    header = "time_s,sender,receiver,amount_sat,answer,hold_s"
+    with pytest.raises(DataError, match=words):
+        read(tmp_path, f"{header}\n1,lnd-alice,lnd-bob,5,{said}\n")
+    if said.startswith((",", "settle")):
+        with pytest.raises(DataError, match=words):
+            read(tmp_path, f"time_s,sender,receiver,amount_sat,hold_s\n1,lnd-alice,lnd-bob,5,{said.split(',')[1]}\n")
 
 
 def test_columns_may_be_in_msat_and_in_any_order(tmp_path: Path) -> None:

@@ -108,6 +108,8 @@ def test_the_kinds_of_demand(tmp_path: Path, demand: str, kind: type) -> None:
             "seed = 1\n\n[world]\n# delays\nhop_delay_median_ms = -250",
             r"line 5: world.hop_delay_median_ms: hop_delay_median_ms is -250.0, and must be from 0.001",
         ),
+        ("[receivers]\nhold_share = 2", "line 2: receivers.hold_share: hold_share is 2.0, and must be from 0 to 1"),
+        ("[receivers]\nhold = 1", "line 2: receivers.hold: there is no such key; is 'hold_s"),
         ("[world]\nhop_delay = 5", "line 2: world.hop_delay: there is no such key; is 'hop_delay_sigma' meant?"),
         (
             "[demand]\nkind = 'population'\ncirculation_share = 2",

@@ -19,6 +19,7 @@ from lightninglens.lab.ego.crossings import Crossings, ball, fee_limits_msat, fi
 from lightninglens.lab.ego.record import Recording
 from lightninglens.sim.balances import shareable_sat
 from lightninglens.sim.demand import Intents, PaymentList, PaymentListFile
+from lightninglens.sim.demand.receivers import ReceiverSettings
 from lightninglens.sim.scenario import GraphKind, GraphSource, Scenario
 
 _OUTSIDE_BLOCK = 2**24 - 1
@@ -98,6 +99,7 @@ def cut(recording: Recording, centre: int, radius: int) -> EgoNetwork:
             graph=GraphSource(kind=GraphKind.FILE, name="graph.parquet"),
             payments=len(senders),
             demand=PaymentListFile(file="payments.csv", sha256=""),
+            receivers=ReceiverSettings(),
             balances_file=None,
             observed_nodes=(),
             changes=(),

@@ -75,6 +75,7 @@ def open_scenario_file(written: ScenarioFile) -> OpenedScenario:
         balances=written.balances,
         balances_file=balances_file,
         demand=demand_record,
+        receivers=written.receivers,
         world=written.world,
         observed_nodes=_observed(written, world),
         snapshot_interval_s=written.snapshot_interval_s,

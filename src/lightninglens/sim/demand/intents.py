@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from lightninglens.core.errors import ConfigError
 from lightninglens.core.graph import NetworkGraph
 from lightninglens.core.units import MAX_MONEY_MSAT, NS_PER_DAY, NS_PER_SECOND
+from lightninglens.sim.answers import Answer
 from lightninglens.sim.records import PaymentKind, PaymentRequests
 
 CELL_NS = 600 * NS_PER_SECOND
@@ -19,6 +20,13 @@ SENDERS_FEE_LIMIT = -1
 SENDERS_PARTS = 0
 """As a number of parts: what the sender's software takes by default."""
 
+SCENARIOS_ANSWER = -1
+"""As what the receiver does: what the scenario says of receivers."""
+
+_UNSAID = np.zeros(0, np.int8)
+_NOT_HELD = np.zeros(0, np.int64)
+
+_LAST_ANSWER = Answer.HOLD_THEN_CANCEL
 _ENOUGH = 100_000
 _LONGEST_SILENCE_NS = 3_650 * NS_PER_DAY
 
@@ -36,6 +44,18 @@ class Intents(NamedTuple):
     """SENDERS_FEE_LIMIT where the payer says nothing."""
     most_parts: NDArray[np.int32]
     """SENDERS_PARTS where the payer says nothing."""
+    answer: NDArray[np.int8] = _UNSAID
+    """What the receiver does, an `Answer`; SCENARIOS_ANSWER, or an empty column, where that is left open."""
+    hold_ns: NDArray[np.int64] = _NOT_HELD
+    """How long it holds the complete set, if it does; may be empty."""
+
+    def filled(self) -> "Intents":
+        """Return the same with the columns that may be empty at full length."""
+        count = len(self.start_ns)
+        return self._replace(
+            answer=self.answer if len(self.answer) else np.full(count, SCENARIOS_ANSWER, np.int8),
+            hold_ns=self.hold_ns if len(self.hold_ns) else np.zeros(count, np.int64),
+        )
 
     @classmethod
     def of(
@@ -56,6 +76,8 @@ class Intents(NamedTuple):
             tag.astype(np.int32),
             np.full(count, SENDERS_FEE_LIMIT, np.int64),
             np.full(count, SENDERS_PARTS, np.int32),
+            np.full(count, SCENARIOS_ANSWER, np.int8),
+            np.zeros(count, np.int64),
         )
 
 
@@ -104,7 +126,7 @@ def draw_intents(
 
     Raises ConfigError when the demand, perhaps a plug-in, answers with what no engine can pay.
     """
-    intents = demand.intents(graph, seed=seed, start_ns=start_ns, end_ns=end_ns, origin_ns=origin_ns)
+    intents = demand.intents(graph, seed=seed, start_ns=start_ns, end_ns=end_ns, origin_ns=origin_ns).filled()
     problem = _problem(intents, graph.node_count, len(demand.descriptions), start_ns, end_ns)
     if problem:
         raise ConfigError(f"the demand {type(demand).__name__} {problem}")
@@ -129,6 +151,8 @@ def _problem(intents: Intents, nodes: int, descriptions: int, start_ns: int, end
         ((intents.tag < 0) | (intents.tag >= descriptions), "has a tag without a description"),
         (intents.fee_limit_msat < SENDERS_FEE_LIMIT, "has a negative fee limit"),
         (intents.most_parts < SENDERS_PARTS, "has a negative number of parts"),
+        ((intents.answer < SCENARIOS_ANSWER) | (intents.answer > _LAST_ANSWER), "has an answer that no receiver gives"),
+        (intents.hold_ns < 0, "lets a receiver hold for less than no time"),
     )
     for wrong, words in checks:
         if wrong.any():
@@ -184,6 +208,7 @@ def to_requests(intents: Intents, *, senders_parts: int = 1) -> PaymentRequests:
     That is all of it up to 1,000 sat and 5 % above (`lnrpc.CalculateFeeLimit`).
     """
     count = len(intents.start_ns)
+    intents = intents.filled()
     amount_msat = intents.amount_msat
     usual_msat = np.where(amount_msat <= 1_000_000, amount_msat, amount_msat // 20)
     said = intents.fee_limit_msat != SENDERS_FEE_LIMIT
@@ -193,11 +218,13 @@ def to_requests(intents: Intents, *, senders_parts: int = 1) -> PaymentRequests:
         receiver=intents.receiver,
         amount_msat=amount_msat,
         fee_limit_msat=np.where(said, intents.fee_limit_msat, usual_msat),
-        kind=np.full(count, PaymentKind.PAYMENT, np.int8),
+        kind=np.where(intents.answer == Answer.UNKNOWN_INVOICE, PaymentKind.PROBE, PaymentKind.PAYMENT).astype(np.int8),
         tag=intents.tag,
         outgoing=np.full(count, -1, np.int32),
         last_hop=np.full(count, -1, np.int32),
         most_parts=np.where(intents.most_parts == SENDERS_PARTS, senders_parts, intents.most_parts).astype(np.int32),
+        answer=np.maximum(intents.answer, Answer.SETTLE).astype(np.int8),
+        hold_ns=intents.hold_ns,
     )
 
 

@@ -10,16 +10,22 @@ from lightninglens.core.errors import DataError
 from lightninglens.core.graph import NetworkGraph
 from lightninglens.core.lookup import Lookup
 from lightninglens.core.units import MAX_MONEY_MSAT, MSAT_PER_SAT, NS_PER_SECOND
+from lightninglens.sim.answers import Answer
 from lightninglens.sim.demand import Intents, PaymentList
-from lightninglens.sim.demand.intents import SENDERS_FEE_LIMIT, SENDERS_PARTS, joined
+from lightninglens.sim.demand.intents import SCENARIOS_ANSWER, SENDERS_FEE_LIMIT, SENDERS_PARTS, joined
 from lightninglens.sim.state import MOST_PARTS
 from lightninglens.storage.files.listings import ListingFile, Piece, open_listing, place, tell_first
 
 MOST_PAYMENTS = 10_000_000
 LONGEST_S = 4e9
+LONGEST_HOLD_S = 1e9
+
+UNKNOWN = "unknown-invoice"
+ANSWERS = {"settle": Answer.SETTLE, "cancel": Answer.HOLD_THEN_CANCEL, UNKNOWN: Answer.UNKNOWN_INVOICE}
+"""What a receiver may do, as a file says it; one that is to settle after a while is a HOLD_THEN_SETTLE."""
 
 NEEDED = (("time_s",), ("sender",), ("receiver",), ("amount_sat", "amount_msat"))
-OPTIONAL = (("fee_limit_sat", "fee_limit_msat"), ("max_parts",), ("purpose",))
+OPTIONAL = (("fee_limit_sat", "fee_limit_msat"), ("max_parts",), ("purpose",), ("answer",), ("hold_s",))
 COLUMNS = {
     "time_s": "seconds since the beginning of the world, with decimals if need be; never falling",
     "sender": "node id, or an alias that only one node has",
@@ -28,6 +34,9 @@ COLUMNS = {
     "fee_limit_sat": "most that the sender pays beyond it; or `fee_limit_msat`. Empty: the sender's default",
     "max_parts": "most parts to split it into. Empty: the sender's default",
     "purpose": "what it is for, as free text. Empty: `Payment`",
+    "answer": "what the receiver does: `settle`, `cancel` or `unknown-invoice`. Empty: what the scenario's `receivers`"
+    " do, or `settle` where there is a `hold_s`",
+    "hold_s": "seconds for which it holds the complete set before it settles or cancels. Empty: it does so at once",
 }
 """The columns in the order of the documents, with their meaning."""
 
@@ -79,17 +88,19 @@ class _Reader:
             where = place(self.listing.path, piece.first_line)
             raise DataError(f"more than {MOST_PAYMENTS:,} payments are not read: split the list", where=where)
         self.last_ns = int(frame["time_ns"][-1])
-        columns = ("time_ns", "sender", "receiver", "amount_msat", "tag", "fee_limit_msat", "most_parts")
-        return Intents._make(frame[name].to_numpy() for name in columns)
+        frame = frame.rename({"time_ns": "start_ns"})
+        return Intents._make(frame[name].to_numpy() for name in Intents._fields)
 
     def _converted(self, text: pl.DataFrame) -> pl.DataFrame:
         """Return numbers where there are any, and in `right` whether a line has nothing wrong in itself."""
-        absent = [name for name in (self.fee_limit, "max_parts", "purpose") if name not in text.columns]
+        optional = (self.fee_limit, "max_parts", "purpose", "answer", "hold_s")
+        absent = [name for name in optional if name not in text.columns]
         text = text.with_columns(pl.lit(None, pl.String).alias(name) for name in absent)
         seconds = pl.col("time_s").cast(pl.Float64, strict=False)
         amount, amount_right = _whole(self.amount, 1, MAX_MONEY_MSAT)
         limit, limit_right = _whole(self.fee_limit, 0, MAX_MONEY_MSAT)
         parts, parts_right = _whole("max_parts", 1, MOST_PARTS)
+        answer, hold_ns, answer_right = _answers()
         frame = text.select(
             time_ns=(seconds * 1e6).round().cast(pl.Int64, strict=False) * 1_000,
             sender=self._node("sender"),
@@ -98,10 +109,13 @@ class _Reader:
             fee_limit_msat=limit.fill_null(SENDERS_FEE_LIMIT),
             most_parts=parts.fill_null(SENDERS_PARTS).cast(pl.Int32),
             tag=pl.lit(self._tags(text["purpose"].fill_null(DEFAULT_PURPOSE))),
+            answer=answer,
+            hold_ns=hold_ns,
             right=seconds.is_between(0, LONGEST_S)
             & amount_right
             & (limit_right | pl.col(self.fee_limit).is_null())
-            & (parts_right | pl.col("max_parts").is_null()),
+            & (parts_right | pl.col("max_parts").is_null())
+            & answer_right,
         )
         capacity_msat = pl.lit(pl.Series(self.capacity_msat))
         carried = [pl.col("amount_msat") <= capacity_msat.gather(pl.col(end)) for end in ("sender", "receiver")]
@@ -125,6 +139,8 @@ class _Reader:
             self.amount: self._amount_problem,
             self.fee_limit: lambda line: _whole_problem(line[self.fee_limit], 0) if line[self.fee_limit] else "",
             "max_parts": lambda line: _whole_problem(line["max_parts"], 1, MOST_PARTS) if line["max_parts"] else "",
+            "answer": lambda line: _answer_problem(line["answer"]),
+            "hold_s": lambda line: _hold_problem(line["hold_s"], line.get("answer", "")),
         }
 
     def _node_problem(self, text: str) -> str:
@@ -162,6 +178,36 @@ def _whole(name: str, least: int, most_msat: int) -> tuple[pl.Expr, pl.Expr]:
     number, factor = pl.col(name).cast(pl.Int64, strict=False), _msat_per(name)
     right = number.is_between(least, most_msat // factor)
     return pl.when(right).then(number) * factor, right
+
+
+def _answers() -> tuple[pl.Expr, pl.Expr, pl.Expr]:
+    """Return what receivers do, for how long they hold, in ns, and whether both are right."""
+    seconds, said = pl.col("hold_s").cast(pl.Float64, strict=False), pl.col("answer")
+    held = pl.col("hold_s").is_not_null()
+    settles = held & (said.is_null() | (said == "settle"))
+    number = said.replace_strict(list(ANSWERS), [int(each) for each in ANSWERS.values()], default=SCENARIOS_ANSWER)
+    answer = pl.when(settles).then(int(Answer.HOLD_THEN_SETTLE)).otherwise(number.fill_null(SCENARIOS_ANSWER))
+    right = (said.is_null() | said.is_in(list(ANSWERS))) & (
+        ~held | (seconds.is_between(0, LONGEST_HOLD_S) & (said.is_null() | (said != UNKNOWN)))
+    )
+    hold_ns = (seconds * 1e6).round().cast(pl.Int64, strict=False).fill_null(0) * 1_000
+    return answer.cast(pl.Int8), hold_ns, right.fill_null(value=False)
+
+
+def _answer_problem(text: str) -> str:
+    return "" if not text or text in ANSWERS else f"{text[:40]!r} is none of {', '.join(ANSWERS)}"
+
+
+def _hold_problem(text: str, answer: str) -> str:
+    if not text:
+        return ""
+    if answer == UNKNOWN:
+        return "a receiver without the invoice holds nothing: leave it out"
+    try:
+        seconds = float(text)
+    except ValueError:
+        return f"{text[:40]!r} is no number of seconds"
+    return "" if 0 <= seconds <= LONGEST_HOLD_S else f"{text} s is not from 0 to {LONGEST_HOLD_S:,.0f}"
 
 
 def _whole_problem(text: str, least: int, most: int = MAX_MONEY_MSAT) -> str:

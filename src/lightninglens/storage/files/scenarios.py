@@ -30,6 +30,7 @@ from lightninglens.sim.demand import (
     UniformDemand,
     named_demand,
 )
+from lightninglens.sim.demand.receivers import ReceiverSettings
 from lightninglens.sim.scenario import SCENARIO_FORMAT, WorldSettings
 from lightninglens.sim.timeline import CHANGE_KINDS, Change
 
@@ -74,6 +75,7 @@ class WrittenScenario:
     balances_sha256: str = ""
     demand: Any = "roles"
     """A name, or a table with a `kind`; `like = NAME` in it begins from that demand."""
+    receivers: ReceiverSettings = field(default_factory=ReceiverSettings)
     world: WorldSettings = field(default_factory=WorldSettings)
     observed_nodes: tuple[str, ...] = ()
     """Ids or aliases of the nodes whose HTLC events are kept."""
@@ -105,6 +107,7 @@ class ScenarioFile:
     balances_sha256: str
     demand: NamedDemand | PaymentListFile | DemandName
     """A name where only that was written: what it means depends on the graph."""
+    receivers: ReceiverSettings
     world: WorldSettings
     observed_nodes: tuple[str, ...]
     snapshot_interval_s: int

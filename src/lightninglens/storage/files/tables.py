@@ -56,7 +56,7 @@ PAYMENTS = Table(
     meaning="One row per payment, by id. Failed payments are rows like any other.",
     columns=_columns(
         ("payment_id", _INT, "position in the order in which intents were drawn"),
-        ("kind", _TEXT, "`payment` or `rebalance`"),
+        ("kind", _TEXT, "`payment`, `rebalance` or `probe`"),
         ("start_ns", _INT, "when the sender began, Unix time"),
         ("end_ns", _INT, "when it was over"),
         ("sender", _TEXT, "node id"),
