@@ -14,6 +14,7 @@ from lightninglens.sim.demand import AmountMixture, DemandModel, DemandName, Net
 from lightninglens.sim.demand.amounts import AmountComponent
 from lightninglens.sim.demand.receivers import ReceiverSettings
 from lightninglens.sim.scenario import WorldSettings
+from lightninglens.sim.sender_groups import SenderGroup
 from lightninglens.sim.timeline import CHANGE_KINDS, PolicyFields
 from lightninglens.storage.files import balances, payment_lists
 from lightninglens.storage.files.scenarios import WrittenScenario, read_scenario_file
@@ -39,6 +40,23 @@ RUN/manifest.json` repeats it, given the same files with `--graph`, `--payment-l
 
 `lens sim scenarios NAME` prints one, to begin from.
 """
+
+_SENDERS = """## senders
+
+A name for all nodes (`senders = "lnd-bimodal"`), or groups, a table each:
+
+```toml
+[[senders]]
+kind = "lnd-bimodal"
+share = 0.3
+
+[[senders]]
+kind = "flow"
+nodes = ["lnd-alice"]
+```
+
+`--senders NAME` takes the place of the key. A router of one's own is plugged in by a program:
+[plug in a router](../how-to/plug-in-a-router.md)."""
 
 _CHANGES = """## [[changes]]
 
@@ -78,6 +96,8 @@ def pages(root: Path) -> dict[Path, str]:
         parts.append(f"| `{name}` | {file.about} | {graph} | {file.payments or 'all of the list'} |")
     parts += ["", "For example `drain-to-exchange`:", "", "```toml", ready_file("drain-to-exchange").read_text(), "```"]
     parts += ["", "## Top level", "", *_keys(WrittenScenario)]
+    parts += ["", _SENDERS]
+    parts += _sections({"### A group of senders": SenderGroup})
     parts += _sections({"## [receivers]": ReceiverSettings})
     parts += ["", "## [world]", "", *_keys(WorldSettings)]
     parts += _sections(_DEMANDS)

@@ -18,21 +18,29 @@ from tests.reference.engine_htlcs import EngineHtlcs
 from tests.reference.engine_network import BLOCK_NS
 from tests.reference.engine_records import Attempt, Payment
 
+INVOICE_DELTA = 80
+
 
 class EngineReceivers(EngineHtlcs):
     """What a receiver does with the parts that reach it."""
 
-    def settle_held(self, payment: Payment) -> None:
+    def tell(self, payment: Payment, *, settles: bool) -> None:
+        """Let the receiver's program decide at this moment."""
+        assert payment.invoice is not None
+        assert payment.invoice.state == "accepted" or not settles
+        payment.invoice.state = "settled" if settles else "canceled"
+        self._schedule(self.now, "hold", lambda: (self._settle if settles else self._cancel)(payment))
+
+    def _settle(self, payment: Payment) -> None:
         """`SettleHodlInvoice`."""
         assert payment.invoice is not None
-        assert payment.invoice.state == "accepted"
         payment.invoice.state = "settled"
         for part in payment.accepted:
             self._report(part, len(part.hops), payment.request.receiver, Kind.SETTLE, Type.RECEIVE)
             self._go_back(part, len(part.hops) - 1, settled=True)
         payment.accepted = []
 
-    def cancel_held(self, payment: Payment) -> None:
+    def _cancel(self, payment: Payment) -> None:
         """`cancelInvoiceImpl`."""
         assert payment.invoice is not None
         payment.invoice.state = "canceled"
@@ -50,6 +58,9 @@ class EngineReceivers(EngineHtlcs):
         if invoice.state != "open":
             self._refuse(attempt, details, Detail.INVOICE_NOT_OPEN)
             return
+        if payment.request.routes_given and attempt.hops[-1].expiry < self._height + INVOICE_DELTA:
+            self._refuse(attempt, details, Detail.INVOICE_EXPIRY_TOO_SOON)
+            return
         payment.accepted.append(attempt)
         if sum(part.amount for part in payment.accepted) < payment.request.amount_msat:
             self._schedule(self.now + self.world.mpp_timeout_ns, "release", lambda: self._release(attempt))
@@ -58,17 +69,17 @@ class EngineReceivers(EngineHtlcs):
         if invoice.hodl:
             self._await_decision(payment)
         else:
-            self.settle_held(payment)
+            self._settle(payment)
 
     def _await_decision(self, payment: Payment) -> None:
         """Let the receiver's program decide in its time, and the `InvoiceExpiryWatcher` watch the height."""
         request = payment.request
         if request.answer != "hold":
-            decide = self.settle_held if request.answer == "hold-settle" else self.cancel_held
+            decide = self._settle if request.answer == "hold-settle" else self._cancel
             self._schedule(self.now + request.hold_ns, "hold", lambda: self._if_accepted(payment, decide))
         height = min(part.hops[-1].expiry for part in payment.accepted) - self.world.hold_expiry_delta
         reached_ns = self.world.start_ns + (height - self.world.start_height) * BLOCK_NS
-        self._schedule(max(self.now, reached_ns), "hold", lambda: self._if_accepted(payment, self.cancel_held))
+        self._schedule(max(self.now, reached_ns), "hold", lambda: self._if_accepted(payment, self._cancel))
 
     def _if_accepted(self, payment: Payment, decide: Callable[[Payment], None]) -> None:
         if payment.invoice is not None and payment.invoice.state == "accepted":

@@ -27,6 +27,7 @@ class Request(NamedTuple):
     answer: str = "settle"
     """`settle`, `unknown`, `hold-settle`, `hold-cancel`, `hold`."""
     hold_ns: int = 0
+    routes_given: bool = False
 
 
 class HtlcRow(NamedTuple):
@@ -138,6 +139,7 @@ class Attempt:
     failed_index: int = -1
     failed_direction: int = -1
     planned: PlannedPart | None = None
+    skip_temp_err: bool = False
 
     @property
     def amount(self) -> int:

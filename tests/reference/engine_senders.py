@@ -135,6 +135,43 @@ class EngineSenders(EngineReceivers):
         self._report(attempt, 0, attempt.payment.request.sender, Kind.LINK_FAIL, Type.SEND)
         self._returned(attempt, settled=False)
 
+    def send_to_route(self, payment: Payment, hops: list[RouteHtlc], *, skip_temp_err: bool) -> None:
+        """`SendToRoute` and `SendToRouteSkipTempErr`, of a first part or of a further one."""
+        if payment not in self.payments:
+            self.payments.append(payment)
+        payment.attempts += 1
+        attempt = Attempt(payment, payment.attempts, self.now, hops, skip_temp_err=skip_temp_err)
+        payment.in_flight.append(attempt)
+        self._schedule(self.now, "send", lambda: self._send_given(attempt))
+
+    def _send_given(self, attempt: Attempt) -> None:
+        """`SendHTLC`."""
+        error = self._own_link_error(attempt.hops[0])
+        if error is None:
+            self._offer(attempt, 0)
+            return
+        attempt.code, attempt.detail = error[0], int(error[1])
+        attempt.failed_index, attempt.failed_direction = 0, attempt.hops[0].direction
+        self._report(attempt, 0, attempt.payment.request.sender, Kind.LINK_FAIL, Type.SEND)
+        self._returned(attempt, settled=False)
+
+    def _own_link_error(self, first: RouteHtlc) -> tuple[Code, Detail] | None:
+        """`getLocalLink` and `canSendHtlc`; a link whose slots are full has no bandwidth here."""
+        policy, amount = self.enforced[first.direction], first.amount_msat
+        if not self._takes_new(first.direction // 2):
+            return Code.TEMPORARY_CHANNEL_FAILURE, Detail.LINK_NOT_ELIGIBLE
+        if amount < policy.min_htlc_msat:
+            return Code.AMOUNT_BELOW_MINIMUM, Detail.NO_DETAIL
+        if policy.max_htlc_msat != 0 and amount > policy.max_htlc_msat:
+            return Code.TEMPORARY_CHANNEL_FAILURE, Detail.HTLC_EXCEEDS_MAX
+        if first.expiry <= self._height + 3:
+            return Code.EXPIRY_TOO_SOON, Detail.NO_DETAIL
+        if first.expiry > self._height + 2016:
+            return Code.EXPIRY_TOO_FAR, Detail.NO_DETAIL
+        if amount > self._bandwidth(first.direction):
+            return Code.TEMPORARY_CHANNEL_FAILURE, Detail.INSUFFICIENT_BALANCE
+        return None
+
     def _try_later(self, payment: Payment) -> None:
         if not payment.trying:
             payment.trying = True
@@ -197,7 +234,12 @@ class EngineSenders(EngineReceivers):
             return
         if is_final and payment.failure_reason is None:
             payment.failure_reason = Outcome.INCORRECT_PAYMENT_DETAILS
-        if payment.failure_reason is None:
+        if payment.request.routes_given:
+            if payment.failure_reason is None and not attempt.skip_temp_err:
+                payment.failure_reason = Outcome.FAILED_ON_ROUTE
+            if not payment.in_flight:
+                self._finish(payment, payment.failure_reason or Outcome.FAILED_ON_ROUTE)
+        elif payment.failure_reason is None:
             self._try_later(payment)
         elif not payment.in_flight and not payment.trying:
             self._finish(payment, Outcome.TIMEOUT if self._timed_out(payment) else payment.failure_reason)
@@ -236,6 +278,8 @@ class EngineSenders(EngineReceivers):
         if attempt.planned is not None:
             self._tell_router(attempt, attempt.planned)
             return attempt.code == Code.INCORRECT_OR_UNKNOWN_PAYMENT_DETAILS
+        if payment.request.sender in self.world.routers:
+            return attempt.code == Code.INCORRECT_OR_UNKNOWN_PAYMENT_DETAILS  # a router's node keeps no memory
         nodes = [payment.request.sender, *(self.target[hop.direction] for hop in attempt.hops)]
         amounts = [hop.amount_msat for hop in attempt.hops]
         return self._memory(payment.request.sender).report(nodes, amounts, attempt.code, attempt.failed_index, self.now)

@@ -16,7 +16,7 @@ from lightninglens.sim._htlcs import come_back, forward
 from lightninglens.sim._life import is_put_off
 from lightninglens.sim._outages import happen
 from lightninglens.sim._paying import begin_payment, close_part, continue_payment, send_planned
-from lightninglens.sim._receiving import end_hold, receive_part, release_part
+from lightninglens.sim._receiving import ask_receiver
 from lightninglens.sim.gossip import FREE_VERSIONS, TOLD
 from lightninglens.sim.state import MOST_PARTS, Count, EventKind
 
@@ -115,21 +115,16 @@ def run(world: Any, until_ns: Any, most_events: Any) -> Any:
         of_htlc = settled or kind == _FAIL or kind == _ARRIVE
         if of_htlc and is_put_off(world, slot, hop, kind, now):
             continue
-        if kind == _ARRIVE:
-            if hop + 1 == world.routes.hops[slot]:
-                receive_part(world, slot, now)
-            else:
-                forward(world, slot, hop, now)
+        if kind == _ARRIVE and hop + 1 < world.routes.hops[slot]:
+            forward(world, slot, hop, now)
+        elif kind == _ARRIVE or kind == _RELEASE or kind == _HOLD:
+            ask_receiver(world, slot, kind, now)
         elif settled or kind == _FAIL:
             over = come_back(world, slot, hop, now, settled)
         elif kind == _SEND:
             over = not send_planned(world, slot, now)
-        elif kind == _RELEASE:
-            release_part(world, slot, now)
         elif kind == _LIFE:
             happen(world, np.int64(slot), hop, now)
-        elif kind == _HOLD:
-            end_hold(world, slot, now)
         elif kind == _GOSSIP:
             _spread(world, np.int64(slot), now)
         else:

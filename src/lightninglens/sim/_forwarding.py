@@ -1,7 +1,7 @@
 """What a node does with an HTLC that it is asked to forward, compiled.
 
-Source: LND `htlcswitch/link.go` (CheckHtlcForward), `htlcswitch/switch.go`
-(handlePacketAdd). Plain-Python twin: tests/reference/engine_htlcs.py.
+Source: LND `htlcswitch/link.go` (CheckHtlcForward, CheckHtlcTransit),
+`htlcswitch/switch.go` (handlePacketAdd, getLocalLink). Plain-Python twin: tests/reference/engine_htlcs.py.
 """
 
 from typing import Any
@@ -11,6 +11,7 @@ import numpy as np
 from lightninglens.core.htlc import FailureCode, FailureDetail
 from lightninglens.core.jit import inlined, kernel
 from lightninglens.core.rng import Stream, philox
+from lightninglens.routing._edges import bandwidth_msat
 from lightninglens.routing._fees import inbound_fee, proportional_fee
 from lightninglens.sim.life import Stage
 
@@ -80,6 +81,24 @@ def check_forward(
         return _INCORRECT_CLTV, _NO_DETAIL
     if cltv_in - cltv_out > _MAX_EXPIRY_BLOCKS:
         return _EXPIRY_TOO_FAR, _NO_DETAIL
+    return _NONE, _NO_DETAIL
+
+
+@kernel
+def check_own_link(own: Any, enforced: Any, outgoing: Any, amount: Any, cltv: Any, height: Any) -> Any:
+    """Return (code, detail) of sending over an own link, NONE when it takes the HTLC (getLocalLink, canSendHtlc)."""
+    if not own.active[outgoing // 2]:
+        return _TEMPORARY_CHANNEL, _NOT_ELIGIBLE
+    if amount < enforced.min_htlc_msat[outgoing]:
+        return _BELOW_MINIMUM, _NO_DETAIL
+    if enforced.max_htlc_msat[outgoing] != 0 and amount > enforced.max_htlc_msat[outgoing]:
+        return _TEMPORARY_CHANNEL, _EXCEEDS_MAX
+    if cltv <= height + _REJECT_DELTA_BLOCKS:
+        return _EXPIRY_TOO_SOON, _NO_DETAIL
+    if cltv > height + _MAX_EXPIRY_BLOCKS:
+        return _EXPIRY_TOO_FAR, _NO_DETAIL
+    if amount > bandwidth_msat(own, outgoing):
+        return _TEMPORARY_CHANNEL, _INSUFFICIENT
     return _NONE, _NO_DETAIL
 
 

@@ -19,12 +19,12 @@ from lightninglens.routing._edges import bandwidth_msat
 from lightninglens.routing._labels import FOUND, INSUFFICIENT_BALANCE, NO_ROUTE
 from lightninglens.routing._results import report_result
 from lightninglens.routing._search import find_route
-from lightninglens.sim._forwarding import carries_policy, height_at
+from lightninglens.sim._forwarding import carries_policy, check_own_link, height_at
 from lightninglens.sim._gossip import is_announced, show_common, show_known, tell, write_policy
 from lightninglens.sim._heap import schedule
 from lightninglens.sim._htlcs import offer
 from lightninglens.sim._logs import log_attempt, log_htlc
-from lightninglens.sim.state import LEAST_PART_MSAT, NOT_HELD, Count, EventKind, SenderKind
+from lightninglens.sim.state import LEAST_PART_MSAT, NOT_HELD, ROUTES_GIVEN, Count, EventKind, SenderKind
 
 _FREE_ATTEMPTS = int(Count.FREE_ATTEMPTS)
 _FINISHED = int(Count.FINISHED)
@@ -87,7 +87,7 @@ def continue_payment(world: Any, row: Any, now: Any) -> Any:
     payment.trying = 0
     if now - payment.start_ns > world.parameters.timeout_ns:
         payment.failed = _TIMEOUT
-    if payment.failed == _RUNNING:
+    if payment.failed == _RUNNING and payment.most_parts != ROUTES_GIVEN:
         if world.sender_kind[payment.sender] == _PLUGGED:
             world.counters[_ASKED] = row
             return True
@@ -160,6 +160,7 @@ def register_part(payments: Any, attempts: Any, routes: Any, row: Any, slot: Any
     attempt.detail = 0
     attempt.failed_index = -1
     attempt.failed_direction = -1
+    attempt.skips_temporary = 0
 
 
 @inlined
@@ -173,18 +174,28 @@ def _leave(world: Any, slot: Any, now: Any) -> None:
 
 @inlined
 def send_planned(world: Any, slot: Any, now: Any) -> Any:
-    """Send a part that a router has planned; return False when the sender's own channel cannot carry it."""
+    """Send a part that was planned or given; return False when the sender's own channel does not take it.
+
+    What a router plans has been checked against all but what the channel can carry at this moment.
+    """
+    attempt, own = world.attempts[slot], world.own
     direction = world.routes.direction[slot, 0]
-    if bandwidth_msat(world.own, direction) >= world.routes.amount_msat[slot, 0]:
+    amount = world.routes.amount_msat[slot, 0]
+    code, detail = _NONE, _INSUFFICIENT
+    if world.payments[attempt.payment].most_parts == ROUTES_GIVEN:
+        cltv, height = np.int64(world.routes.cltv_blocks[slot, 0]), height_at(world.parameters, now)
+        code, detail = check_own_link(own, world.enforced, direction, amount, cltv, height)
+    elif bandwidth_msat(own, direction) < amount:
+        code = _TEMPORARY_CHANNEL
+        detail = _INSUFFICIENT if own.active[direction // 2] else _NOT_ELIGIBLE
+    if code == _NONE:
         _leave(world, slot, now)
         return True
-    attempt = world.attempts[slot]
-    attempt.code = _TEMPORARY_CHANNEL
-    attempt.detail = _INSUFFICIENT if world.own.active[direction // 2] else _NOT_ELIGIBLE
+    attempt.code = code
+    attempt.detail = detail
     attempt.failed_index = 0
     attempt.failed_direction = direction
-    node = world.network.source[direction]
-    log_htlc(world, slot, 0, node, _LINK_FAIL_EVENT, _SENT, now, _TEMPORARY_CHANNEL, np.int64(attempt.detail))
+    log_htlc(world, slot, 0, world.network.source[direction], _LINK_FAIL_EVENT, _SENT, now, code, detail)
     return False
 
 
@@ -194,6 +205,25 @@ def _try_again(world: Any, row: Any, now: Any) -> None:
     if not payment.trying:
         payment.trying = 1
         schedule(world.heap, world.counters, now + world.parameters.retry_delay_ns, _TRY, row, 0)
+
+
+@inlined
+def _after_failure(world: Any, row: Any, slot: Any, now: Any) -> Any:
+    """Note what a part's failure means for its payment; return how that ends once nothing is in flight, if it does."""
+    payment, attempt = world.payments[row], world.attempts[slot]
+    outcome: Any = np.int64(payment.failed)
+    if outcome == _RUNNING and attempt.code == _DETAILS:
+        outcome = _WRONG_DETAILS  # the receiver's word is final (processPaymentOutcomeFinal)
+    if payment.most_parts == ROUTES_GIVEN:
+        given_up = outcome if outcome != _RUNNING or attempt.skips_temporary else _FAILED_ON_ROUTE
+        payment.failed = given_up
+        return _FAILED_ON_ROUTE if given_up == _RUNNING else given_up
+    payment.failed = outcome
+    if outcome == _RUNNING:
+        _try_again(world, row, now)
+    elif now - payment.start_ns > world.parameters.timeout_ns:
+        outcome = _TIMEOUT  # LND's last word is the clock's (checkContext)
+    return outcome
 
 
 @inlined
@@ -211,20 +241,13 @@ def close_part(world: Any, slot: Any, now: Any, settled: Any) -> None:
     _learn(world, slot, now)
     world.free_attempts[world.counters[_FREE_ATTEMPTS]] = slot
     world.counters[_FREE_ATTEMPTS] += 1
-    outcome: Any = np.int64(payment.failed)
+    outcome: Any = _SUCCEEDED
     if settled:
         payment.parts += 1
-        outcome = _SUCCEEDED
     else:
         payment.sent_msat -= attempt.amount_msat
         payment.sent_fee_msat -= route.amount_msat[slot, 0] - attempt.amount_msat
-        if outcome == _RUNNING and attempt.code == _DETAILS:
-            payment.failed = _WRONG_DETAILS  # the receiver's word is final (processPaymentOutcomeFinal)
-            outcome = _WRONG_DETAILS
-        if outcome == _RUNNING:
-            _try_again(world, row, now)
-        elif now - payment.start_ns > world.parameters.timeout_ns:
-            outcome = _TIMEOUT  # LND's last word is the clock's (checkContext)
+        outcome = _after_failure(world, row, slot, now)
     if outcome != _RUNNING and payment.parts_in_flight == 0 and not payment.trying:
         _finish_payment(world, row, outcome, now)
 

@@ -1,9 +1,10 @@
 """The routers that are plugged into an engine: asks them, checks what they plan, remembers what came back."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from lightninglens.routing._edges import bandwidth_msat
 from lightninglens.routing.state import MAX_HOPS
 from lightninglens.sim._forwarding import height_at
 from lightninglens.sim.life import NOT_THERE, Stage
+from lightninglens.sim.remembering import Arrays, below, distinct, packed, restore_to, state_of, under, unpacked
 from lightninglens.sim.routers import (
     NoPlan,
     PartResult,
@@ -93,6 +95,31 @@ class PluggedRouters:
     def copy(self) -> "PluggedRouters":
         """Return the same, with copies of the routers and of what they remember."""
         return deepcopy(self, {id(self._graph): self._graph})
+
+    def state(self) -> Arrays:
+        """Return what the routers and their parts under way need to go on; raises LensError as `state_of` does."""
+        routers = distinct(self._routers.values())
+        memory = {
+            "nodes": [[node, _place_of(router, routers)] for node, router in self._routers.items()],
+            "sent": [[*key, sent.sender, _written(sent.priced)] for key, sent in self._sent.items()],
+            "results": [[sender, [_told(result) for result in each]] for sender, each in self._results.items()],
+        }
+        arrays = under("parts.", packed(memory, "the parts of routers"))
+        for number, router in enumerate(routers):
+            arrays |= under(f"{number}.", state_of(router, f"router {number}"))
+        return arrays
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from such a state; raises ValueError when other routers are plugged, LensError as `state` does."""
+        memory, routers = unpacked(below(arrays, "parts.")), distinct(self._routers.values())
+        if memory["nodes"] != [[node, _place_of(router, routers)] for node, router in self._routers.items()]:
+            raise ValueError("other routers are plugged into it, or into other nodes")
+        self._sent = {
+            (payment, number): _Sent(sender, _priced(written)) for payment, number, sender, written in memory["sent"]
+        }
+        self._results = {sender: [_heard(result) for result in each] for sender, each in memory["results"]}
+        for number, router in enumerate(routers):
+            restore_to(router, below(arrays, f"{number}."), f"router {number}")
 
     def collect(self, rows: NDArray[np.void]) -> None:
         """Take in attempts that ended, rows of ATTEMPT_ROW, for the senders whose parts they are."""
@@ -174,6 +201,37 @@ def _problem_of_plan(request: PlanRequest, plan: tuple[PricedPart, ...], block_h
         if blocks > request.cltv_limit_blocks:
             return f"part {number} is locked for {blocks} blocks, and {request.cltv_limit_blocks} are the limit"
     return None
+
+
+def _place_of(router: Router, routers: list[Router]) -> int:
+    return next(place for place, each in enumerate(routers) if each is router)
+
+
+def _written(priced: PricedPart) -> list[Any]:
+    return [list(priced.part.directions), int(priced.part.amount_msat), priced.amounts_msat, priced.expiry_heights]
+
+
+def _priced(written: list[Any]) -> PricedPart:
+    directions, amount_msat, amounts_msat, expiries = written
+    part = PlannedPart(directions=tuple(directions), amount_msat=amount_msat)
+    return PricedPart(part=part, amounts_msat=tuple(amounts_msat), expiry_heights=tuple(expiries))
+
+
+def _told(result: PartResult) -> list[Any]:
+    part, ended = result.part, [result.ended_ns, int(result.code), result.failed_hop]
+    return [result.payment_id, list(part.directions), int(part.amount_msat), result.sent_msat, *ended]
+
+
+def _heard(told: list[Any]) -> PartResult:
+    payment, directions, amount_msat, sent_msat, ended_ns, code, failed_hop = told
+    return PartResult(
+        payment_id=payment,
+        part=PlannedPart(directions=tuple(directions), amount_msat=amount_msat),
+        sent_msat=tuple(sent_msat),
+        ended_ns=ended_ns,
+        code=FailureCode(code),
+        failed_hop=failed_hop,
+    )
 
 
 def _result(row: NDArray[np.void], priced: PricedPart) -> PartResult:

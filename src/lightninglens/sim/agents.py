@@ -8,9 +8,9 @@ events since it last looked, how its own rebalances ended, and the gossip.
 """
 
 import heapq
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,13 +19,14 @@ from lightninglens.core.channels import ChannelState
 from lightninglens.core.errors import LensError
 from lightninglens.core.htlc import HtlcEvent
 from lightninglens.core.ids import ChannelId, NodeId
-from lightninglens.core.records import PolicyChange, RebalanceChange, RebalanceOutcome
+from lightninglens.core.records import Interval, PolicyChange, RebalanceChange, RebalanceOutcome
 from lightninglens.core.rng import Stream, uniforms
 from lightninglens.core.units import NS_PER_SECOND, UnixNs
 from lightninglens.sim.engine import Engine
 from lightninglens.sim.reading import Gossip, htlc_event
 from lightninglens.sim.rebalances import circular_payment, rebalance_outcome
 from lightninglens.sim.records import Harvest
+from lightninglens.sim.remembering import Arrays, below, distinct, packed, restore_to, state_of, under, unpacked
 
 FIRST_AGENT_PAYMENT_ID = 2**31
 """Payments of agents are numbered from here on, so that they never shift the draws of everybody's."""
@@ -53,7 +54,7 @@ class Decision:
 
 
 class Agent(Protocol):
-    """Decides for one node."""
+    """Decides for one node. One whose run is to be stopped and resumed is `Remembering` as well."""
 
     def decide(self, view: AgentView, now: UnixNs) -> Decision:
         """Return what the node does now."""
@@ -135,6 +136,36 @@ class Agents:
             gossip=engine.gossip(),
         )
 
+    def state(self) -> Arrays:
+        """Return what agents and their seats need to go on; raises LensError for an agent that keeps its memory."""
+        told = {f"events of {row}": np.concatenate(chunks) for row, chunks in self._events.items() if chunks}
+        seats = {
+            "wakes": np.array(self._wakes, np.int64).reshape(-1, 2),
+            "next_payment_id": self._next_payment_id,
+            "sent": [[payment, place, asdict(change)] for payment, (place, change) in self._sent.items()],
+            "ended": [[[asdict(change), asdict(outcome)] for change, outcome in each] for each in self._ended],
+        }
+        arrays = under("seats.", packed(seats | told, "the seats of agents"))
+        for number, agent in enumerate(distinct(seat.agent for seat in self._seats)):
+            arrays |= under(f"{number}.", state_of(agent, f"agent {number}"))
+        return arrays
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from such a state; raises ValueError when the seats are others, LensError as `state` does."""
+        seats = unpacked(below(arrays, "seats."))
+        if len(seats["wakes"]) != len(self._seats):
+            raise ValueError(f"it has {len(seats['wakes'])} agents, and {len(self._seats)} are seated")
+        self._wakes = [(int(due_ns), int(place)) for due_ns, place in seats["wakes"]]
+        self._next_payment_id = int(seats["next_payment_id"])
+        self._sent = {payment: (place, _change_of(change)) for payment, place, change in seats["sent"]}
+        self._ended = [
+            [(_change_of(change), RebalanceOutcome(**outcome)) for change, outcome in each] for each in seats["ended"]
+        ]
+        for row, chunks in self._events.items():
+            chunks[:] = [seats[name] for name in (f"events of {row}",) if name in seats]
+        for number, agent in enumerate(distinct(seat.agent for seat in self._seats)):
+            restore_to(agent, below(arrays, f"{number}."), f"agent {number}")
+
     def _ask(self, engine: Engine, place: int) -> Decision:
         seat = self._seats[place]
         try:
@@ -176,6 +207,12 @@ class Agents:
             f"the agent of node {self._seats[place].node_id[:12]} would act on channel {channel_id},"
             " which is not its own"
         )
+
+
+def _change_of(written: dict[str, Any]) -> RebalanceChange:
+    gain = written["expected_gain"]
+    ids = {name: ChannelId(written[name]) for name in ("outgoing_channel_id", "incoming_channel_id")}
+    return RebalanceChange(**written | ids | {"expected_gain": None if gain is None else Interval(**gain)})
 
 
 def _row_of(engine: Engine, seat: Seat) -> int:

@@ -26,4 +26,6 @@ class Answer(IntEnum):
     HOLD = 4
     """It holds the complete set until `Engine.settle_held` or `cancel_held` is called, or its expiry is near."""
     CANCELLED = 5
-    """The invoice has been cancelled: what still comes fails. Nobody asks for this; invoices become it."""
+    """The invoice has been cancelled: what still comes fails. Nobody asks for this, nor for the next."""
+    SETTLED = 6
+    """A set that was held has been settled, or will be at this moment."""

@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 
 from lightninglens.core.graph import PolicyColumns
 from lightninglens.sim.opening import ChannelRows, extend_graph, extend_policies, extend_world, opened_rows
+from lightninglens.sim.remembering import Arrays, below, under
 from lightninglens.sim.simulation import SimulationState
-
-Arrays = dict[str, NDArray[Any]]
 
 _REMADE = ("scratch", "parameters", "estimator", "bimodal", "max_htlcs")
 """Parts of a world that hold nothing of the past: they come with the scenario."""
@@ -24,11 +23,15 @@ _GROWING = (
 
 
 def to_arrays(state: SimulationState) -> Arrays:
-    """Return everything that a run's future depends on, besides its scenario and graph."""
+    """Return everything that a run's future depends on, besides its scenario and graph.
+
+    Raises LensError when an agent or a router cannot say what it remembers.
+    """
     arrays = {f"world.{name}": array for name, array in _leaves(state.engine.world)}
     opened = opened_rows(state.engine.graph, state.engine.world, state.engine.first_opened)
     arrays |= {f"opened.{name}": column for name, column in opened._asdict().items()}
     arrays |= {f"policies.{name}": getattr(state.engine.policies, name) for name in PolicyColumns.__slots__}
+    arrays |= under("agents.", state.agents) | under("plugged.", state.engine.plugged.state())
     arrivals = state.arrivals
     arrays["changes_made"] = np.array([state.changes_made], np.int64)
     arrays["numbers"] = np.array(
@@ -48,7 +51,9 @@ def to_arrays(state: SimulationState) -> Arrays:
 def from_arrays(fresh: SimulationState, arrays: Mapping[str, NDArray[Any]]) -> SimulationState:
     """Return the state that was saved, given that of the same scenario and graph before its first event.
 
-    Raises ValueError when the arrays are not those of this scenario and graph.
+    The routers of `fresh` take up what theirs remembered.
+
+    Raises ValueError when the arrays are not those of this scenario and graph, or other routers are plugged.
     """
     none = opened_rows(fresh.engine.graph, fresh.engine.world, fresh.engine.first_opened)
     opened = ChannelRows(
@@ -68,6 +73,7 @@ def from_arrays(fresh: SimulationState, arrays: Mapping[str, NDArray[Any]]) -> S
         graph = extend_graph(graph, opened, PolicyColumns(**said))
         world = extend_world(world, graph, opened)
         fresh.engine.plugged.on(graph)
+    fresh.engine.plugged.restore(below(arrays, "plugged."))
     world = _filled(world, "world", arrays)
     numbers = _fitting("numbers", arrays, np.zeros(6, np.int64), grows=False)
     now_ns, next_payment_id, next_snapshot_ns, drawn, drawn_until_ns, window_ns = (int(number) for number in numbers)
@@ -82,6 +88,7 @@ def from_arrays(fresh: SimulationState, arrays: Mapping[str, NDArray[Any]]) -> S
         ),
         arrivals=replace(fresh.arrivals, drawn=drawn, drawn_until_ns=drawn_until_ns, window_ns=window_ns),
         next_snapshot_ns=next_snapshot_ns,
+        agents=below(arrays, "agents."),
         changes_made=int(_fitting("changes_made", arrays, np.zeros(1, np.int64), grows=False)[0]),
     )
 

@@ -1,6 +1,10 @@
 """The sender "flow": min-cost flow on what it believes of the network, plugged in as a router."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from lightninglens.core.htlc import FailureCode
 from lightninglens.core.units import MSAT_PER_SAT, PPM, Msat
@@ -15,6 +19,24 @@ _CHEAPER = (1.0, 0.25, 0.05, 0.0)
 """What a failure counts, when the likeliest flow is above the fee limit: less and less."""
 
 
+class _Bounds(LiquidityBounds):
+    """Bounds that can be written down, and that cover channels which open in a run."""
+
+    def columns(self) -> dict[str, NDArray[Any]]:
+        """Return all that has been learned, by direction."""
+        return {
+            "least_msat": self._least_msat,
+            "most_msat": self._most_msat,
+            "time_ns": self._time_ns,
+            "in_flight_msat": self._in_flight_msat,
+        }
+
+    def fill(self, columns: Mapping[str, NDArray[Any]]) -> None:
+        """Take up what was learned of the first directions."""
+        for name, known in columns.items():
+            self.columns()[name][: len(known)] = known
+
+
 class FlowRouter:
     """Plans all that remains as one flow, round by round, and learns bounds from what comes back; per sender.
 
@@ -25,13 +47,15 @@ class FlowRouter:
     def __init__(self, *, attempt_cost_msat: int = 100_000, attempt_cost_ppm: int = 1_000) -> None:
         self._attempt_cost_msat = attempt_cost_msat
         self._attempt_cost_ppm = attempt_cost_ppm
-        self._bounds: dict[int, LiquidityBounds] = {}
+        self._bounds: dict[int, _Bounds] = {}
+        self._kept: dict[int, Mapping[str, NDArray[Any]]] = {}
+        """What senders had learned at a checkpoint, until they are asked again."""
         self._avoided: dict[int, set[int]] = {}
         """By payment: own channels that were too empty, and what refused for another reason than liquidity."""
 
     def plan(self, request: PlanRequest, view: NetworkView, now_ns: int) -> tuple[PlannedPart, ...] | NoPlan:
         """Return the parts of the cheapest and likeliest flow of what remains."""
-        bounds = self._bounds.setdefault(request.sender, LiquidityBounds(view.graph.capacity_sat))
+        bounds = self._bounds_of(request.sender, view.graph.capacity_sat)
         for result in request.results:
             self._learn(bounds, result)
         if request.sender == request.receiver or request.most_parts < 1:
@@ -56,6 +80,37 @@ class FlowRouter:
                     bounds.set_out(part.part.directions, part.amounts_msat)
                 return planned
         return NoPlan()
+
+    def state(self) -> dict[str, Any]:
+        """Return what it has learned of liquidity, by sender, and what to avoid, by payment; see `Remembering`."""
+        known = self._known()
+        names = next(iter(known.values()), {})
+        joined = {name: np.concatenate([columns[name] for columns in known.values()]) for name in names}
+        return joined | {
+            "senders": [[sender, len(columns["time_ns"])] for sender, columns in known.items()],
+            "avoided": [[payment, sorted(directions)] for payment, directions in self._avoided.items()],
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take up what a router had learned; see `Remembering`."""
+        self._avoided = {payment: set(directions) for payment, directions in state["avoided"]}
+        self._bounds, self._kept, first = {}, {}, 0
+        for sender, directions in state["senders"]:
+            names = [name for name in state if name not in {"senders", "avoided"}]
+            self._kept[sender] = {name: state[name][first : first + directions] for name in names}
+            first += directions
+
+    def _known(self) -> dict[int, Mapping[str, NDArray[Any]]]:
+        return self._kept | {sender: bounds.columns() for sender, bounds in self._bounds.items()}
+
+    def _bounds_of(self, sender: int, capacity_sat: NDArray[np.int64]) -> _Bounds:
+        """Return what a sender knows of all these channels, of which the last may be new."""
+        bounds = self._bounds.get(sender)
+        columns = self._kept.pop(sender, None) if bounds is None else bounds.columns()
+        if bounds is None or len(bounds.columns()["time_ns"]) != 2 * len(capacity_sat):
+            bounds = self._bounds[sender] = _Bounds(capacity_sat)
+            bounds.fill(columns or {})
+        return bounds
 
     def _learn(self, bounds: LiquidityBounds, result: PartResult) -> None:
         directions, sent_msat, now_ns = result.part.directions, result.sent_msat, result.ended_ns

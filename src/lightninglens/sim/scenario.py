@@ -12,6 +12,7 @@ from lightninglens.sim.demand.model import DemandModel, NamedDemand, UniformDema
 from lightninglens.sim.demand.payment_list import PaymentListFile, PlugIn
 from lightninglens.sim.demand.population import PopulationDemand
 from lightninglens.sim.demand.receivers import ReceiverSettings
+from lightninglens.sim.sender_groups import SenderGroup, check_groups
 from lightninglens.sim.state import MOST_PARTS
 from lightninglens.sim.timeline import Change
 
@@ -122,6 +123,8 @@ class Scenario:
     balances_file: BalancesFile | None = None
     """Balances that are known; `balances` has the other channels'."""
     demand: ScenarioDemand = field(default_factory=DemandModel)
+    senders: tuple[SenderGroup, ...] = ()
+    """Who does not look for routes as LND does by default."""
     receivers: ReceiverSettings = field(default_factory=ReceiverSettings)
     world: WorldSettings = field(default_factory=WorldSettings)
     observed_nodes: tuple[str, ...] = ()
@@ -134,6 +137,7 @@ class Scenario:
     def __post_init__(self) -> None:
         """Raise ValueError for a run that cannot be."""
         require_ranges(self, seed=(0, 2**63 - 1), payments=(1, 10_000_000), snapshot_interval_s=(0, 10**9))
+        check_groups(self.senders)
 
     @property
     def most_parts(self) -> int:

@@ -18,7 +18,9 @@ from lightninglens.sim.demand import Demand, prepared
 from lightninglens.sim.engine import FOREVER_NS, Engine
 from lightninglens.sim.engine_state import EngineState
 from lightninglens.sim.records import EngineConfig, Harvest
+from lightninglens.sim.remembering import Arrays
 from lightninglens.sim.scenario import Scenario, held_demand
+from lightninglens.sim.senders import seat_senders
 from lightninglens.sim.timeline import schedule
 
 STEP_EVENTS = 10_000
@@ -51,6 +53,8 @@ class SimulationState:
     arrivals: Arrivals
     next_snapshot_ns: int
     changes_made: int
+    agents: Arrays
+    """What agents remember and wait for."""
 
 
 class Simulation:
@@ -111,6 +115,7 @@ class Simulation:
             ),
         )
         self.whole_graph, self.whole_opener_side = with_opened(graph, self.opener_side, self._changes)
+        seat_senders(self.engine, scenario.senders, seed=scenario.seed)
         self.engine.observe([self._row_of(node) for node in scenario.observed_nodes])
         self.demand = prepared(
             held_demand(scenario) if demand is None else demand, graph, seed=scenario.seed, origin_ns=self.start_ns
@@ -132,24 +137,28 @@ class Simulation:
         return self._arrivals.count
 
     def state(self) -> SimulationState:
-        """Return a copy of where the run stands, agents' own memories aside."""
+        """Return a copy of where the run stands; raises LensError when an agent cannot say what it remembers."""
         return SimulationState(
             engine=self.engine.state(),
             arrivals=self._arrivals,
             next_snapshot_ns=self._next_snapshot_ns,
             changes_made=self._changes_made,
+            agents=self._agents.state(),
         )
 
     def resume(self, state: SimulationState) -> None:
         """Go on from a state of the same scenario on the same graph; the state's arrays are the run's from then on.
 
-        Agents take their seats anew: they remember nothing.
+        The same agents must be seated; they take up what theirs remembered.
+
+        Raises ValueError when others are seated.
         """
         self.engine = Engine.resume(state.engine)
         self._arrivals = state.arrivals
         self._next_snapshot_ns = state.next_snapshot_ns
         self._changes_made = state.changes_made
         self._agents = Agents(self.engine, self._seats)
+        self._agents.restore(state.agents)
 
     def steps(self, *, until_ns: int = FOREVER_NS) -> Iterator[Step]:
         """Run to the end or up to a time, yielding after every few thousand events; stop iterating to stop the run.

@@ -195,16 +195,21 @@ ATTEMPT = record_type(
         ("failed_direction", np.int32),
         ("code", np.int16),
         ("detail", np.int16),
+        ("skips_temporary", np.int8),
     ]
 )
 """An attempt in flight; its route and the ids of its HTLCs stand in the same row of `routes` and `htlc_id`.
 
 `amount_msat` is what it brings to the receiver. While the receiver holds it,
 `release_ns` says until when, else it is NOT_HELD; `next_held` is the slot of
-the part that came after it, or -1.
+the part that came after it, or -1. `skips_temporary`: of a given route whose
+failure on the way does not end the payment.
 """
 
 NOT_HELD = -1
+
+ROUTES_GIVEN = 0
+"""As a payment's `most_parts`: nothing is searched for it, its parts go along routes that are given."""
 
 EVENT = record_type([("time_ns", np.int64), ("order", np.int64), ("task", np.int64)])
 """A scheduled event: order is priority << 56 | sequence, task is kind << 48 | slot << 8 | hop."""

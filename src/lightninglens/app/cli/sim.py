@@ -43,6 +43,14 @@ class Balances(StrEnum):
     OPENER = "opener"
 
 
+class Senders(StrEnum):
+    """How all nodes look for their routes."""
+
+    LND = "lnd"
+    LND_BIMODAL = "lnd-bimodal"
+    FLOW = "flow"
+
+
 DEFAULT_GRAPH = "synthetic"
 
 AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON on standard output.")]
@@ -90,6 +98,10 @@ def run(
     balances_file: Annotated[
         Path | None, typer.Option(help="CSV of known balances; --balances has the other channels'.")
     ] = None,
+    senders: Annotated[
+        Senders | None,
+        typer.Option(help="How all nodes look for routes: LND's search with either estimator; flow needs its extra."),
+    ] = None,
     snapshot_every: Annotated[
         int | None, typer.Option(min=0, help="Seconds between channel snapshots; 0: none.")
     ] = None,
@@ -120,6 +132,7 @@ def run(
         "--seed": seed,
         "--demand": demand,
         "--balances": balances,
+        "--senders": senders,
         "--snapshot-every": snapshot_every,
         "--observe": observe or None,
     }
@@ -182,7 +195,8 @@ def _opened(
     from lightninglens.lab.scenarios import open_scenario_file, overridden
     from lightninglens.sim.balances import BalanceModel
     from lightninglens.sim.demand import DemandName, PaymentListFile
-    from lightninglens.storage.files.scenarios import scenario_of_options
+    from lightninglens.sim.sender_groups import SenderName
+    from lightninglens.storage.files.scenarios import scenario_of_options, senders_of_all
 
     if name is None:
         graph = graph or DEFAULT_GRAPH
@@ -201,6 +215,7 @@ def _opened(
         payments=given["--payments"],
         demand=demand,
         balances=given["--balances"] and BalanceModel(given["--balances"]),
+        senders=given["--senders"] and senders_of_all(SenderName(given["--senders"])),
         balances_file=balances_file and str(balances_file.absolute()),
         balances_sha256=balances_file and "",
         observed_nodes=given["--observe"] and tuple(given["--observe"]),

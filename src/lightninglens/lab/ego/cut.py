@@ -99,6 +99,7 @@ def cut(recording: Recording, centre: int, radius: int) -> EgoNetwork:
             graph=GraphSource(kind=GraphKind.FILE, name="graph.parquet"),
             payments=len(senders),
             demand=PaymentListFile(file="payments.csv", sha256=""),
+            senders=tuple(group for group in recording.scenario.senders if group.share == 1),
             receivers=ReceiverSettings(),
             balances_file=None,
             observed_nodes=(),

@@ -24,6 +24,7 @@ from lightninglens.sim.demand import (
     named_demand,
 )
 from lightninglens.sim.scenario import GraphKind, Scenario, ScenarioDemand, held_demand
+from lightninglens.sim.sender_groups import SenderGroup, check_groups, require_extra
 from lightninglens.sim.timeline import schedule
 from lightninglens.storage.files.balances import read_balances
 from lightninglens.storage.files.payment_lists import read_payment_list
@@ -75,6 +76,7 @@ def open_scenario_file(written: ScenarioFile) -> OpenedScenario:
         balances=written.balances,
         balances_file=balances_file,
         demand=demand_record,
+        senders=_senders(written, world),
         receivers=written.receivers,
         world=written.world,
         observed_nodes=_observed(written, world),
@@ -169,6 +171,23 @@ def _open_balances(written: ScenarioFile, world: World) -> tuple[NDArray[np.int6
     if written.balances_sha256:
         _same(sha256, written.balances_sha256, written.where("balances_sha256"))
     return local_msat, BalancesFile(file=path.name, sha256=sha256)
+
+
+def _senders(written: ScenarioFile, world: World) -> tuple[SenderGroup, ...]:
+    """Return the groups of senders with their nodes by id."""
+    lookup, made = Lookup(world.graph), []
+    for row, group in enumerate(written.senders):
+        try:
+            rows = [lookup.node(text) for text in group.nodes]
+            require_extra([group])
+        except ConfigError as error:
+            raise ConfigError(f"{written.where(f'senders[{row}]')}: {error}") from None
+        made.append(replace(group, nodes=tuple(str(world.graph.node_ids[node]) for node in rows)))
+    try:
+        check_groups(made)
+    except ValueError as error:
+        raise ConfigError(f"{written.where('senders')}: {error}") from None
+    return tuple(made)
 
 
 def _observed(written: ScenarioFile, world: World) -> tuple[str, ...]:

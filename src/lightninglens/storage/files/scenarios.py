@@ -32,6 +32,7 @@ from lightninglens.sim.demand import (
 )
 from lightninglens.sim.demand.receivers import ReceiverSettings
 from lightninglens.sim.scenario import SCENARIO_FORMAT, WorldSettings
+from lightninglens.sim.sender_groups import SenderGroup, SenderName, check_groups
 from lightninglens.sim.timeline import CHANGE_KINDS, Change
 
 MAX_BYTES = 1 << 20
@@ -75,6 +76,8 @@ class WrittenScenario:
     balances_sha256: str = ""
     demand: Any = "roles"
     """A name, or a table with a `kind`; `like = NAME` in it begins from that demand."""
+    senders: Any = SenderName.LND.value
+    """How routes are looked for: `lnd`, `lnd-bimodal` or `flow`, for all nodes; or tables of groups."""
     receivers: ReceiverSettings = field(default_factory=ReceiverSettings)
     world: WorldSettings = field(default_factory=WorldSettings)
     observed_nodes: tuple[str, ...] = ()
@@ -107,6 +110,7 @@ class ScenarioFile:
     balances_sha256: str
     demand: NamedDemand | PaymentListFile | DemandName
     """A name where only that was written: what it means depends on the graph."""
+    senders: tuple[SenderGroup, ...]
     receivers: ReceiverSettings
     world: WorldSettings
     observed_nodes: tuple[str, ...]
@@ -164,6 +168,7 @@ def _assembled(written: WrittenScenario, path: Path, lines: "KeyLines") -> Scena
             "path": path,
             "name": written.name or path.stem,
             "demand": _demand(written.demand, lines, lab=written.graph.startswith("lab")),
+            "senders": _senders(written.senders, lines),
             "changes": tuple(_change(change, f"changes[{row}]", lines) for row, change in enumerate(written.changes)),
             "lines": lines,
         }
@@ -188,6 +193,25 @@ def _demand(written: Any, lines: "KeyLines", *, lab: bool) -> NamedDemand | Paym
         base = {"sha256": ""}
     built: NamedDemand | PaymentListFile = _build(kind, _merged(base, table), "demand", lines)
     return built
+
+
+def senders_of_all(kind: SenderName) -> tuple[SenderGroup, ...]:
+    """Return the groups of a network in which all nodes are of one kind."""
+    return () if kind is SenderName.LND else (SenderGroup(kind=kind, share=1.0),)
+
+
+def _senders(written: Any, lines: "KeyLines") -> tuple[SenderGroup, ...]:
+    names = [name.value for name in SenderName]
+    if isinstance(written, str):
+        return senders_of_all(SenderName(_one_of(written, names, "senders", lines)))
+    if not isinstance(written, list) or not all(isinstance(group, dict) for group in written):
+        raise ConfigError(f"{lines.place('senders')}: it is a name ({', '.join(names)}) or tables, like [[senders]]")
+    groups = tuple(_build(SenderGroup, group, f"senders[{row}]", lines) for row, group in enumerate(written))
+    try:
+        check_groups(groups)
+    except ValueError as error:
+        raise ConfigError(f"{lines.place('senders[0]')}: {error}") from None
+    return groups
 
 
 def _change(written: Any, key: str, lines: "KeyLines") -> Change:
