@@ -31,6 +31,9 @@ MAX_UNREAD_EVENTS = 10_000
 
 _Result = TypeVar("_Result")
 
+HarvestListener = Callable[[Harvest, Engine], None]
+"""Called after each step with what came out of it, while the engine stands still."""
+
 
 class SimulatedWorld:
     """An engine and those who wait for something in it."""
@@ -41,6 +44,7 @@ class SimulatedWorld:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="engine")
         self._waiting: dict[int, asyncio.Future[RebalanceOutcome]] = {}
         self._listeners: dict[int, set[asyncio.Queue[HtlcEvent | None]]] = {}
+        self._harvest_listeners: list[HarvestListener] = []
         self._open = True
         self.submitted = asyncio.Event()
         """Set when an adapter has submitted something, so that whoever paces the world looks again."""
@@ -66,8 +70,14 @@ class SimulatedWorld:
             self._require_open()
             loop = asyncio.get_running_loop()
             harvest = await loop.run_in_executor(self._thread, self._step, time_ns, most_events)
+            for listener in self._harvest_listeners:
+                listener(harvest, self._engine)
         self._tell(harvest)
         return harvest
+
+    def follow(self, listener: HarvestListener) -> None:
+        """Call `listener` after each step from now on."""
+        self._harvest_listeners.append(listener)
 
     async def submit(self, requests: PaymentRequests) -> int:
         """Schedule payments and return the id of the first."""
