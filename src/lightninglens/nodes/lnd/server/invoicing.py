@@ -3,6 +3,7 @@
 Source: LND `lnrpc/invoicesrpc/addinvoice.go`, `invoices/invoiceregistry.go`, `rpcserver.go`.
 """
 
+import contextlib
 import re
 import secrets
 from collections.abc import AsyncIterator
@@ -244,7 +245,8 @@ class Invoicing(Area):
 
         def cancel(engine: Engine) -> None:
             if payment_id is not None and invoice.is_hold and self.network.arrivals.flight_of(payment_id):
-                engine.cancel_held(payment_id)
+                with contextlib.suppress(InvariantError):  # it has been decided already
+                    engine.cancel_held(payment_id)
 
         await self.network.act(cancel)
         invoice.state = InvoiceState.CANCELED
