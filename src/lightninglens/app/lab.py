@@ -62,6 +62,7 @@ class Lab:
         self._drawn_until_ns = world.drawn_until_ns
         self._end_ns = self._start_ns + int(options.duration_s * NS_PER_SECOND) if options.duration_s > 0 else 2**63 - 1
         self._jobs: list[_Job] = []
+        self._pace_listeners: list[Callable[[UnixNs, float], None]] = []
         self._stopping = False
         self._behind = False
         self._turned = False
@@ -73,6 +74,15 @@ class Lab:
         return UnixNs(self._now_ns)
 
     @property
+    def speed(self) -> float:
+        """World seconds per real second while it runs."""
+        return self._clock.speed
+
+    def on_pace(self, listener: Callable[[UnixNs, float], None]) -> None:
+        """Tell `listener` from when on the world has another speed."""
+        self._pace_listeners.append(listener)
+
+    @property
     def paused(self) -> bool:
         """Whether the world stands still."""
         return self._clock.paused
@@ -81,6 +91,8 @@ class Lab:
         """Go on from now at another speed, or stand still; what the world was late is forgotten."""
         self._clock.set_pace(at_ns=self._now_ns, speed=speed, paused=paused)
         self.observer.set_speed(speed)
+        for listener in self._pace_listeners:
+            listener(self.now_ns(), speed)
         self._turned = True
         self.simulated.submitted.set()
 

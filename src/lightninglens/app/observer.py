@@ -75,6 +75,7 @@ class Observer:
 
     def absorb(self, harvest: Harvest, engine: Engine) -> WorldAdvanced:
         """Take in what came out of the engine and return what is new."""
+        self._follow(engine)
         self._remember_attempts(harvest)
         payments = tuple(self._payment(harvest.payments, row) for row in range(len(harvest.payments.payment_id)))
         self.payments.extend(payments)
@@ -82,6 +83,17 @@ class Observer:
         changed = self._changed_channels(engine)
         self.stats = self._stats(engine.now_ns)
         return WorldAdvanced(payments=payments, channels=changed, stats=self.stats)
+
+    def _follow(self, engine: Engine) -> None:
+        """Take in channels that have been opened."""
+        if engine.graph is self._graph:
+            return
+        first, self._graph = self._graph.channel_count, engine.graph
+        added = range(first, self._graph.channel_count)
+        self._channel_ids += [str(self._graph.channel_id(row)) for row in added]
+        self._rows |= {self._channel_ids[row]: row for row in added}
+        self._state = np.pad(self._state, ((0, 0), (0, len(added))), constant_values=-1)
+        self._channels += [self._channel(engine, row) for row in added]
 
     def _remember_attempts(self, harvest: Harvest) -> None:
         start = 0
@@ -186,7 +198,7 @@ class Observer:
             commit_fee_sat=commit_fee_sat,
             unsettled_msat=unsettled_msat,
             pending_htlcs=pending,
-            opener_id=ends[int(self._world.opener_side[row])],
+            opener_id=ends[engine.opener_side(row)],
             node1_policy=_policy(engine.policy(2 * row)),
             node2_policy=_policy(engine.policy(2 * row + 1)),
         )

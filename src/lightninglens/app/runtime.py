@@ -29,6 +29,7 @@ from lightninglens.app.lab import Lab, LabOptions
 from lightninglens.app.learning.effects import EffectJudge
 from lightninglens.app.learning.options import LearningOptions
 from lightninglens.app.learning.shelf import Shelf
+from lightninglens.app.lnd_nodes import LndOptions, ServedWorld, lab_secrets, serving_nodes
 from lightninglens.app.payments import SearchablePayments
 from lightninglens.app.rebalancing import Rebalancing
 from lightninglens.app.recorder import FOLDER, Recorder
@@ -92,6 +93,10 @@ class ServiceOptions:
     alerts: AlertOptions = field(default_factory=AlertOptions)
     webhook: WebhookOptions | None = None
     lab: LabOptions = field(default_factory=LabOptions)
+    lnd: LndOptions | None = None
+    """Where the lab's nodes answer as LND; None: nowhere."""
+    seed: int = 1
+    """From which the lab's nodes have their keys."""
 
     @property
     def url(self) -> str:
@@ -247,7 +252,7 @@ class Service:
         """Build the world and run it, with those who listen to it, to its end."""
         await compile_apart()
         world = await in_daemon_thread(self._build)
-        lab = Lab(world, SimulatedWorld(world.engine), self.options.lab, self.bus)
+        lab = lab_around(world, self.options.lab, self.bus)
         rebalancing = self._rebalancing(lab, files.journal)
         judge = self._effect_judge(lab, rebalancing, files)
         group.create_task(judge.run())
@@ -265,10 +270,22 @@ class Service:
         await self._begin_learning(lab, rebalancing, group)
         self.state.begin(lab, rebalancing)
         await asyncio.sleep(0)  # those who listen subscribe before anything happens
-        if not self._stopping.is_set():
-            await lab.run()
-        else:
+        if self._stopping.is_set():
             lab.simulated.close()
+            return
+        async with self._serving_lnd(lab, world):
+            await lab.run()
+
+    @contextlib.asynccontextmanager
+    async def _serving_lnd(self, lab: Lab, world: World) -> AsyncIterator[None]:
+        """Let the lab's nodes answer as LND within the block, where that is wanted."""
+        if self.options.lnd is None:
+            yield
+            return
+        secrets_of = lab_secrets(world, self.options.seed, range(world.graph.node_count))
+        served = ServedWorld(world=world, secrets=secrets_of, originals={})
+        async with serving_nodes(lab, served, self.options.lnd, SystemClock()):
+            yield
 
     async def _begin_learning(self, lab: Lab, rebalancing: Rebalancing, group: asyncio.TaskGroup) -> None:
         options, state = self.options.learning, self.state
@@ -340,6 +357,11 @@ class Service:
         self.bus.close()
         if self.state.lab is None and feed_task is not None:
             feed_task.cancel()
+
+
+def lab_around(world: World, options: LabOptions, bus: Bus) -> Lab:
+    """Return what lets a world happen; from then on nobody else advances it."""
+    return Lab(world, SimulatedWorld(world.engine), options, bus)
 
 
 def _import_learner() -> ModuleType:

@@ -35,6 +35,9 @@ SIMULATED_NETWORK = "regtest"
 
 _Result = TypeVar("_Result")
 
+HarvestListener = Callable[[Harvest, Engine], None]
+"""Called after each step with what came out of it, while the engine stands still."""
+
 
 class SimulatedWorld:
     """An engine and those who wait for something in it."""
@@ -46,6 +49,7 @@ class SimulatedWorld:
         self._waiting: dict[int, asyncio.Future[RebalanceOutcome]] = {}
         self._listeners: dict[int, set[asyncio.Queue[HtlcEvent | None]]] = {}
         self._book = ForwardBook(engine.now_ns)
+        self._harvest_listeners: list[HarvestListener] = []
         self._open = True
         self.submitted = asyncio.Event()
         """Set when an adapter has submitted something, so that whoever paces the world looks again."""
@@ -71,8 +75,14 @@ class SimulatedWorld:
             self._require_open()
             loop = asyncio.get_running_loop()
             harvest = await loop.run_in_executor(self._thread, self._step, time_ns, most_events)
+            for listener in self._harvest_listeners:
+                listener(harvest, self._engine)
         self._tell(harvest)
         return harvest
+
+    def follow(self, listener: HarvestListener) -> None:
+        """Call `listener` after each step from now on."""
+        self._harvest_listeners.append(listener)
 
     async def submit(self, requests: PaymentRequests) -> int:
         """Schedule payments and return the id of the first."""

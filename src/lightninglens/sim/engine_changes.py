@@ -9,7 +9,7 @@ from lightninglens.core.units import MSAT_PER_SAT
 from lightninglens.routing.state import write_capacity
 from lightninglens.sim import _channels, _events, _gossip, _life, _outages
 from lightninglens.sim._forwarding import BLOCK_NS
-from lightninglens.sim.engine_readings import EngineReadings
+from lightninglens.sim.engine_routes import EngineRoutes
 from lightninglens.sim.life import Down, Stage, Watch
 from lightninglens.sim.opening import (
     NewChannel,
@@ -29,7 +29,7 @@ ON_CHAIN_BLOCKS = 144
 """How long it takes until an HTLC of a forced channel has timed out on the chain."""
 
 
-class EngineChanges(EngineReadings):
+class EngineChanges(EngineRoutes):
     """A network that is changed while payments are under way."""
 
     def set_policy(self, direction: int, policy: ChannelPolicy, *, spread_ns: int = 0) -> None:

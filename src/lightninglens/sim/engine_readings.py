@@ -11,6 +11,7 @@ from lightninglens.core.channels import (
     ChannelState,
 )
 from lightninglens.core.units import MSAT_PER_SAT
+from lightninglens.routing.state import View
 from lightninglens.sim import _channels
 from lightninglens.sim._forwarding import BLOCK_NS
 from lightninglens.sim.engine_state import EngineBase
@@ -109,6 +110,22 @@ class EngineReadings(EngineBase):
             channel_state(self.graph, self._world, self._policies, feerate, direction)
             for direction in self.directions_of(node)
         ]
+
+    def stage(self, channel: int) -> Stage:
+        """Return where a channel stands."""
+        return Stage(int(self._world.life.stage[channel]))
+
+    def active(self) -> NDArray[np.bool_]:
+        """Return a copy of whether each channel takes new HTLCs now."""
+        return self._world.own.active.copy()
+
+    def opener_side(self, channel: int) -> int:
+        """Return which side opened a channel."""
+        return int(self._world.network.opener_side[channel])
+
+    def gossip_view(self) -> View:
+        """Return the columns of what everybody has heard by now; they are the engine's own, to be read only."""
+        return self._world.gossip
 
     def gossip(self) -> Gossip:
         """Return what everybody has heard of the network by now."""

@@ -74,6 +74,8 @@ class _Screen:
             self.console.print(f"service    {options.url}api/v1/health")
         if options.feed is not None:
             self.console.print(f"feed       ws://localhost:{options.feed.port}")
+        if options.lnd is not None:
+            self.console.print(f"LND        {options.lnd.folder} (nodes.json says who listens where)")
         self.console.print(f"token      {self.service.token_path}")
         self.console.print(f"data       {options.data_dir}")
 

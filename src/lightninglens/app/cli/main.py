@@ -20,6 +20,7 @@ COMMANDS = {
     for name, module, text in (
         ("up", "up", "Run the lab: simulated network, feed, dashboard."),
         ("stop", "service", "End a running lab cleanly."),
+        ("serve-lnd", "serve_lnd", "Let simulated nodes answer as LND, for tools written for LND."),
         ("sim", "sim", "Simulate payments on any graph, and report."),
         ("graph", "graph", "Import, describe and convert network graphs."),
         ("lab", "lab", "Experiments in simulated worlds."),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lightninglens.app.cli.framework import invocation, new_app
+from lightninglens.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,6 +82,9 @@ def up(
         bool | None, typer.Option("--learn/--no-learn", help="Learn, predict and suggest while the lab runs.")
     ] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Where recordings, journal and token are kept.")] = None,
+    serve_lnd: Annotated[
+        bool, typer.Option("--serve-lnd", help="Let the lab's nodes answer as LND, from port 10009 on; see serve-lnd.")
+    ] = False,
     headless: Annotated[bool, typer.Option("--headless", help="No dashboard and no live display.")] = False,
     no_feed: Annotated[bool, typer.Option("--no-feed", help="No raw feed.")] = False,
     no_record: Annotated[bool, typer.Option("--no-record", help="No raw recording on disk.")] = False,
@@ -110,7 +114,16 @@ def up(
     }
     settings = invocation(ctx).start(overrides).settings
     check_model(settings)
-    options = service_options(settings, headless=headless, feed=not no_feed, record=not no_record, is_lab=graph is None)
+    if serve_lnd and graph is not None:
+        raise ConfigError("--serve-lnd is for the lab; `lens serve-lnd --graph` serves nodes of another network")
+    options = service_options(
+        settings,
+        headless=headless,
+        feed=not no_feed,
+        record=not no_record,
+        is_lab=graph is None,
+        serve_lnd=serve_lnd,
+    )
     build = world_builder(settings, graph)
     asyncio.run(
         run_on_console(
@@ -137,13 +150,14 @@ def check_model(settings: "Settings") -> None:
 
 
 def service_options(
-    settings: "Settings", *, headless: bool, feed: bool, record: bool, is_lab: bool
+    settings: "Settings", *, headless: bool, feed: bool, record: bool, is_lab: bool, serve_lnd: bool = False
 ) -> "ServiceOptions":
     """Return the service's options for these settings; only for a lab a first model can be trained."""
     from lightninglens.app.alerts.rules import AlertOptions
     from lightninglens.app.feed import FeedOptions
     from lightninglens.app.lab import LabOptions
     from lightninglens.app.learning.options import LearningOptions
+    from lightninglens.app.lnd_nodes import LndOptions
     from lightninglens.app.runtime import ServiceOptions
 
     return ServiceOptions(
@@ -186,6 +200,8 @@ def service_options(
             baseline_rebalance_s=settings.lab.baseline_rebalance_s,
             snapshot_s=settings.lab.snapshot_s,
         ),
+        lnd=LndOptions(folder=settings.data.dir / "lnd", can_grow=False) if serve_lnd else None,
+        seed=settings.lab.seed,
     )
 
 
