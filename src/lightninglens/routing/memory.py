@@ -1,6 +1,6 @@
 """Mission control as arrays: what every sender remembers of past attempts, by pair of nodes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -84,9 +84,11 @@ def block_sizes(rows: int, first: int, largest: int) -> Iterator[int]:
         size = min(2 * size, largest)
 
 
-def remembered_pairs(memory: MissionControl) -> Iterator[tuple[int, int, int, int]]:
-    """Yield (sender, from node, to node, row of `results`) for every pair."""
-    for sender in np.flatnonzero(memory.first_of_sender >= 0).tolist():
+def remembered_pairs(
+    memory: MissionControl, senders: Iterable[int] | None = None
+) -> Iterator[tuple[int, int, int, int]]:
+    """Yield (sender, from node, to node, row of `results`) for every pair, of all senders or of some."""
+    for sender in np.flatnonzero(memory.first_of_sender >= 0).tolist() if senders is None else senders:
         block = int(memory.first_of_sender[sender])
         for used in block_sizes(int(memory.nodes_of_sender[sender]), FIRST_NODES, LARGEST_NODES):
             for node in memory.nodes[block : block + used]:
@@ -98,15 +100,24 @@ def remembered_pairs(memory: MissionControl) -> Iterator[tuple[int, int, int, in
             block = int(memory.next_nodes[block])
 
 
-def remembered_results(memory: MissionControl) -> dict[tuple[int, int, int], tuple[int, int, int, int]]:
+def remembered_results(
+    memory: MissionControl, senders: Iterable[int] | None = None
+) -> dict[tuple[int, int, int], tuple[int, int, int, int]]:
     """Return (sender, from node, to node) → (fail time, fail amount, success time, success amount), ns and msat."""
     names = ("fail_time_ns", "fail_msat", "success_time_ns", "success_msat")
     found = {}
-    for *pair, row in remembered_pairs(memory):
+    for *pair, row in remembered_pairs(memory, senders):
         fail_time, fail_msat, success_time, success_msat = (int(memory.results[name][row]) for name in names)
         if fail_time != NEVER_NS or success_time != NEVER_NS:
             found[pair[0], pair[1], pair[2]] = fail_time, fail_msat, success_time, success_msat
     return found
+
+
+def forget_all(memory: MissionControl, sender: int) -> None:
+    """Let a sender forget everything; its rows stay taken."""
+    memory.first_of_sender[sender] = memory.last_of_sender[sender] = -1
+    memory.nodes_of_sender[sender] = 0
+    memory.has_succeeded[sender] = False
 
 
 def grow_mission_control(memory: MissionControl, rows: int, node_rows: int) -> MissionControl:

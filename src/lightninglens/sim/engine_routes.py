@@ -10,9 +10,9 @@ import numpy as np
 
 from lightninglens.core.htlc import HtlcOutcome
 from lightninglens.core.units import Msat, UnixNs
-from lightninglens.routing import _labels, _probability, _search
+from lightninglens.routing import _labels, _memory, _probability, _search
 from lightninglens.routing.growth import make_room
-from lightninglens.routing.memory import MissionControl, make_mission_control
+from lightninglens.routing.memory import forget_all, make_mission_control, remembered_results
 from lightninglens.routing.pathfinding import NoRoute, Route, RouteHop, RouteQuery, default_fee_limit_msat
 from lightninglens.routing.state import (
     ANY_NODE,
@@ -121,12 +121,16 @@ class EngineRoutes(EngineReadings):
         scratch = world.scratch._replace(ignored=ignored_pairs([]))
         scratch.counters[0] += 1
         _probability.load_history(world.memory, scratch, np.int64(sender))
+        tried = scratch.tried[from_node]
+        if scratch.reach["history_generation"][from_node] != scratch.counters[0]:
+            tried["place"] = -1
         return float(
             _probability.pair_probability(
-                world.memory,
-                scratch,
+                _memory.remembered(world.memory),
+                tried,
+                scratch.ignored,
                 estimator,
-                np.int64(sender),
+                from_node == sender,
                 np.int64(from_node),
                 np.int64(to_node),
                 np.int64(amount_msat),
@@ -137,33 +141,22 @@ class EngineRoutes(EngineReadings):
 
     def memory_of(self, sender: int) -> list[PairMemory]:
         """Return what a node remembers of the pairs that it has tried, as they came up first."""
-        results = self._world.memory.results
-        mine = results[(results["sender"] == sender) & results["has_result"]]
-        found = []
-        for pair in mine[mine["from_node"] != mine["to_node"]]:
-            failed, succeeded = (int(pair[name]) for name in ("fail_time_ns", "success_time_ns"))
-            found.append(
-                PairMemory(
-                    from_node=int(pair["from_node"]),
-                    to_node=int(pair["to_node"]),
-                    fail_ns=None if failed == NEVER_NS else UnixNs(failed),
-                    fail_msat=Msat(int(pair["fail_msat"])),
-                    success_ns=None if succeeded == NEVER_NS else UnixNs(succeeded),
-                    success_msat=Msat(int(pair["success_msat"])),
-                )
+        remembered = remembered_results(self._world.memory, [sender])
+        return [
+            PairMemory(
+                from_node=from_node,
+                to_node=to_node,
+                fail_ns=None if failed == NEVER_NS else UnixNs(failed),
+                fail_msat=Msat(fail_msat),
+                success_ns=None if succeeded == NEVER_NS else UnixNs(succeeded),
+                success_msat=Msat(success_msat),
             )
-        return found
+            for (_, from_node, to_node), (failed, fail_msat, succeeded, success_msat) in remembered.items()
+        ]
 
     def forget(self, sender: int) -> None:
         """Let a node forget all that it has learned (LND's ResetMissionControl)."""
-        memory = self._world.memory
-        kept = memory.results[(memory.results["sender"] >= 0) & (memory.results["sender"] != sender)]
-        fresh = make_mission_control(len(memory.first_of_sender), len(memory.results))
-        for row in kept[kept["has_result"] | (kept["second_chance_ns"] != NEVER_NS)]:
-            fresh = _with_result(fresh, row)
-        fresh.has_succeeded[:] = memory.has_succeeded
-        fresh.has_succeeded[sender] = False
-        self._world = self._world._replace(memory=fresh)
+        forget_all(self._world.memory, sender)
 
     def remember(self, sender: int, pairs: Iterable[PairMemory], *, estimator: Estimator) -> None:
         """Let a node take over what another one has learned (LND's XImportMissionControl)."""
@@ -172,17 +165,6 @@ class EngineRoutes(EngineReadings):
             self._world = self._world._replace(memory=memory)
             ends = np.int64(sender), np.int64(pair.from_node), np.int64(pair.to_node)
             if pair.fail_ns is not None:
-                _probability.record_failure(memory, estimator, *ends, np.int64(pair.fail_msat), np.int64(pair.fail_ns))
+                _memory.record_failure(memory, estimator, *ends, np.int64(pair.fail_msat), np.int64(pair.fail_ns))
             if pair.success_ns is not None:
-                _probability.record_success(memory, *ends, np.int64(pair.success_msat), np.int64(pair.success_ns))
-
-
-def _with_result(memory: MissionControl, row: np.void) -> MissionControl:
-    """Return a memory with one pair of another one in it."""
-    memory = make_room(memory)
-    entry = _probability.claim_entry(
-        memory, np.int64(row["sender"]), np.int64(row["from_node"]), np.int64(row["to_node"])
-    )
-    for name in ("fail_time_ns", "fail_msat", "success_msat", "success_time_ns", "second_chance_ns", "has_result"):
-        memory.results[entry][name] = row[name]
-    return memory
+                _memory.record_success(memory, *ends, np.int64(pair.success_msat), np.int64(pair.success_ns))
