@@ -25,9 +25,9 @@ from lightninglens.sim.simulation import Simulation, Snapshot, Step
 from lightninglens.storage.files.runs import RunWriter, TableData
 from lightninglens.storage.files.tables import ATTEMPTS, CHANNEL_STATES, HTLC_EVENTS, NODES, PAYMENTS, Table
 
-PART_PAYMENTS = 65_536
+PART_PAYMENTS = 16_384
 PART_EVENTS = 1_048_576
-PART_STATES = 1_048_576
+PART_STATES = 262_144
 
 Arrays = dict[str, NDArray[Any]]
 
