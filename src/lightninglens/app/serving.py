@@ -15,6 +15,7 @@ from websockets.http11 import Request
 
 from lightninglens.app.api.stream import ABORT, MAX_CLIENTS
 from lightninglens.core.errors import LensError
+from lightninglens.nodes.web_server import QuietServer
 
 SEND_BUFFER_BYTES = 64 * 1024
 
@@ -60,22 +61,6 @@ class _WebSocket(WebSocketsSansIOProtocol):
             extensions[ABORT] = {"abort": self.transport.abort}
 
 
-class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers: who runs the service decides when it ends."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.listening = asyncio.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.listening.set()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
 @contextlib.asynccontextmanager
 async def serving(app: object, sockets: list[socket.socket]) -> AsyncIterator[asyncio.Task[None]]:
     """Serve an application within the block; gives the server's task, which ends early only when it fails."""
@@ -94,7 +79,7 @@ async def serving(app: object, sockets: list[socket.socket]) -> AsyncIterator[as
         timeout_graceful_shutdown=1,
         limit_concurrency=MAX_CLIENTS + 200,
     )
-    server = _Server(config)
+    server = QuietServer(config)
     task = asyncio.create_task(server.serve(sockets=sockets))
     listening = asyncio.create_task(server.listening.wait())
     try:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import re
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, unquote
@@ -22,6 +22,7 @@ from lightninglens.nodes.lnd.server.gate import Gate
 from lightninglens.nodes.lnd.server.refusals import Refusal, unimplemented
 from lightninglens.nodes.lnd.server.rest_json import fill_field, read_body, to_json, to_text
 from lightninglens.nodes.lnd.tls import CERTIFICATE_FILE, KEY_FILE
+from lightninglens.nodes.web_server import QuietServer
 
 log = structlog.get_logger(__name__)
 
@@ -81,7 +82,7 @@ class RestFront:
     def __init__(self, behaviours: Behaviours, gate: Gate) -> None:
         self._behaviours = behaviours
         self._gate = gate
-        self._server: _Server | None = None
+        self._server: QuietServer | None = None
         self._task: asyncio.Task[None] | None = None
         self._socket: socket.socket | None = None
 
@@ -104,7 +105,7 @@ class RestFront:
             ssl_certfile=folder / CERTIFICATE_FILE,
             ssl_keyfile=folder / KEY_FILE,
         )
-        self._server = _Server(config)
+        self._server = QuietServer(config)
         self._task = asyncio.create_task(self._server.serve(sockets=[self._socket]))
         await self._server.listening.wait()
         return int(self._socket.getsockname()[1])
@@ -226,22 +227,6 @@ class RestFront:
             pass
         with contextlib.suppress(RuntimeError):
             await send({"type": "websocket.close", "code": 1000})
-
-
-class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers: who runs the node decides when it ends."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.listening = asyncio.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.listening.set()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 class _Reply:
