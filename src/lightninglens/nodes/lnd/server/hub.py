@@ -51,6 +51,7 @@ class Hub(Generic[Item]):
         for subscriber in self._subscribers:
             subscriber.ended = True
             subscriber.woken.set()
+        self._subscribers.clear()
 
     def close(self) -> None:
         """Let every subscription end after what is queued, and every later one at once."""
