@@ -151,7 +151,7 @@ def test_a_receiver_has_lnds_reasons_to_refuse(
 ) -> None:
     book = InvoiceBook()
     book.add(replace(INVOICE, **invoice))
-    way = {
+    way: dict[str, Any] = {
         "directions": (0,),
         "amounts_msat": (1_000,),
         "expiry_heights": (180,),
