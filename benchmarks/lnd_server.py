@@ -24,6 +24,7 @@ from grpc import aio
 from lightninglens.app.world import WorldOptions, build_from_graph
 from lightninglens.core.clock import SystemClock
 from lightninglens.lab.worlds import open_world
+from lightninglens.nodes.lnd.client import LndOptions, LndReader, TransportChoice
 from lightninglens.nodes.lnd.contract import lnrpc, routerrpc
 from lightninglens.nodes.lnd.contract.services import Lightning, Router
 from lightninglens.nodes.lnd.server.network import ServedNetwork
@@ -81,6 +82,12 @@ async def _measure(server: LndServer, network: ServedNetwork, hub: int, repeats:
     macaroon = (server.folder / "data/chain/bitcoin/regtest/admin.macaroon").read_bytes().hex()
     metadata = [("macaroon", macaroon)]
     options = [("grpc.max_receive_message_length", -1)]
+    reader_options = LndOptions(
+        lnd_dir=server.folder,
+        macaroon=server.folder / "data/chain/bitcoin/regtest/readonly.macaroon",
+        grpc_host=f"localhost:{server.rpc_port}",
+        transport=TransportChoice.GRPC,
+    )
 
     def channel() -> aio.Channel:
         credentials = grpc.ssl_channel_credentials(certificate)
@@ -89,6 +96,10 @@ async def _measure(server: LndServer, network: ServedNetwork, hub: int, repeats:
     async def first_answer() -> None:
         async with channel() as fresh:
             await Lightning.GetInfo.on(fresh)(lnrpc.GetInfoRequest(), metadata=metadata)
+
+    async def reader_answer() -> None:
+        async with LndReader.at(reader_options) as reader:
+            await reader.info()
 
     async with channel() as client:
         describe = Lightning.DescribeGraph.on(client)
@@ -108,6 +119,7 @@ async def _measure(server: LndServer, network: ServedNetwork, hub: int, repeats:
             "graph_bytes": whole.ByteSize(),
             "graph_built_s": round(built_s, 3),
             "first_answer_s": await _spread(first_answer, repeats),
+            "reader_first_answer_s": await _spread(reader_answer, repeats),
             "describe_graph_s": await _spread(described, repeats),
             "fee_round_trips_s": await _spread(fees, repeats),
             "events": await _events(client, metadata, network, hub, repeats),

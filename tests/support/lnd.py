@@ -92,6 +92,13 @@ async def let_happen(world: SimulatedWorld, *, step_ns: int = NS_PER_SECOND) -> 
         await asyncio.sleep(0.001)
 
 
+async def keep_pace(world: SimulatedWorld, network: ServedNetwork) -> None:
+    """Let world time pass so that what the nodes show is the real time, until cancelled."""
+    while True:
+        await world.advance(network.times.in_world(network.clock.now_ns()))
+        await asyncio.sleep(0.005)
+
+
 @contextlib.asynccontextmanager
 async def serving_lab(
     folder: Path,
@@ -99,10 +106,14 @@ async def serving_lab(
     version: str = "0.20",
     rest: bool = False,
     passing: bool = True,
+    in_real_time: bool = False,
     opening: Any = "balanced",
     prepare: Callable[[Engine], None] = lambda _engine: None,
 ) -> AsyncIterator[Served]:
-    """Serve the five nodes of the lab within the block; nobody but the test pays."""
+    """Serve the five nodes of the lab within the block; nobody but the test pays.
+
+    World time passes as fast as it can, or not at all, or as the nodes' clients see it pass.
+    """
     lab = build_lab(WorldOptions(opening=opening))
     engine = Engine(
         lab.graph, balance_msat=lab.engine.balances_msat(), opener_side=lab.opener_side, config=lab.engine.config
@@ -118,7 +129,8 @@ async def serving_lab(
         server = LndServer(network, node, folder / lab.names[row], ports, clock)
         await server.start()
         servers[lab.names[row]] = server
-    passing_time = asyncio.create_task(let_happen(world)) if passing else None
+    time_passes = keep_pace(world, network) if in_real_time else let_happen(world)
+    passing_time = asyncio.create_task(time_passes) if passing else None
     served = Served(world, network, servers)
     try:
         yield served

@@ -111,3 +111,34 @@ def test_what_cannot_be_served_is_said_in_a_line(
     assert ended.value.code == code
     assert text.replace("TAKEN", port) in shown
     assert "Traceback" not in shown
+
+
+async def lens(*arguments: str) -> Any:
+    """Return what a command of `lens` answers in JSON."""
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(*LENS[:-1], *arguments, "--json", stdout=pipe, stderr=pipe)
+    async with asyncio.timeout(60):
+        out, problems = await process.communicate()
+    assert process.returncode == 0, problems
+    return json.loads(out)
+
+
+@pytest.mark.asyncio
+async def test_lens_reads_and_checks_a_node_that_it_serves(tmp_path: Path) -> None:
+    process = await start(
+        "--node", "lnd-bob", "--lnddir", str(tmp_path / "bob"), "--rpc-port", "0", "--no-rest", "--json"
+    )  # fmt: skip
+    try:
+        (node,) = await listening(process)
+        where = ("--lnd-dir", node["directory"], "--grpc-host", node["rpc"])
+        baked = await lens("node", "bake", "--role", "monitor", *where)
+        assert Path(baked["path"]).name == "lens-monitor.macaroon"
+        told = await lens("node", "info", *where)
+        channels = await lens("node", "channels", *where)
+        assert (told["node_id"], told["alias"], told["network"]) == (node["node_id"], "lnd-bob", "regtest")
+        assert len(channels) == told["channel_count"]
+        findings = await lens("doctor", "--node", f"lnd:{node['directory']}?grpc-host={node['rpc']}")
+        assert [each for each in findings if each["status"] == "fail"] == []
+    finally:
+        process.kill()
+        await process.communicate()

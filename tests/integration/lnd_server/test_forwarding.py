@@ -5,7 +5,7 @@ import hashlib
 from typing import Any
 
 import pytest
-from grpc import aio
+from grpc import StatusCode, aio
 from tests.support.lnd import ALICE, BOB, CAROL, DAVE, Served
 
 from lightninglens.nodes.lnd.contract import lnrpc, routerrpc
@@ -173,8 +173,9 @@ async def test_a_server_that_starts_again_has_forgotten_nothing(lab: Served) -> 
     under_way = asyncio.create_task(send_over_bob(lab, 41))
     await lab.restart(BOB)
     await under_way
-    with pytest.raises(aio.AioRpcError):
+    with pytest.raises(aio.AioRpcError) as ended:
         await take(events, 100)
+    assert (ended.value.code(), ended.value.details()) == (StatusCode.UNKNOWN, "htlc event subscription terminated")
     after = (await lab.on(BOB, Lightning.ForwardingHistory)).forwarding_events
     assert list(after)[: len(before)] == list(before)
     assert len(after) == len(before) + 1

@@ -11,7 +11,7 @@ Source: LND `htlcswitch/htlcnotifier.go`, `subscribe/subscribe.go`.
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Container
 from dataclasses import dataclass, field
 
 import structlog
@@ -34,7 +34,7 @@ STEADY_S = 60.0
 MARGIN_NS = NS_PER_SECOND
 """An HTLC event, LND's book and this clock are dated apart by less than this."""
 REMEMBERED = 10_000
-"""Settled forwards that were seen as events, so that the book's are not told again."""
+"""Settled forwards that were told, so that neither the book's nor the stream's are told again."""
 
 Stream = AsyncGenerator[routerrpc.HtlcEvent, None]
 _Key = tuple[int, int, int, int]
@@ -81,7 +81,8 @@ class _Follower:
     """Why events are missed since then; None while the stream holds."""
     _lost: int = 0
     _lost_from_ns: int = 0
-    _settled: deque[_Key] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
+    _told: dict[_Key, None] = field(default_factory=dict)
+    """The latest settled forwards that were told, as events or with a gap, oldest first."""
 
     async def items(self, task: "asyncio.Task[None]") -> AsyncGenerator[HtlcEvent | Gap, None]:
         """Yield what is in the queue as it comes; raises what ended the reading side."""
@@ -138,8 +139,16 @@ class _Follower:
         if event is None:
             return
         self._seen_ns = max(self._seen_ns, event.timestamp_ns)
-        if self._put(event) and event.kind is HtlcEventKind.SETTLE:
-            self._settled.append(_key(event))
+        settles = event.kind is HtlcEventKind.SETTLE
+        if settles and _key(event) in self._told:
+            return  # it settled as the stream began, and came with the gap
+        if self._put(event) and settles:
+            self._remember(_key(event))
+
+    def _remember(self, key: _Key) -> None:
+        self._told[key] = None
+        if len(self._told) > REMEMBERED:
+            del self._told[next(iter(self._told))]
 
     async def _begin(self) -> None:
         """A stream is there: close the gap, if there was one before it."""
@@ -173,11 +182,13 @@ class _Follower:
         forwards: tuple[Forward, ...] | None
         try:
             found = await self.source.settled(from_ns - MARGIN_NS, to_ns)
-            told = set(self._settled)
-            forwards = tuple(each for each in found if _is_new(each, told, from_ns))
+            forwards = tuple(each for each in found if _is_new(each, self._told, from_ns))
         except NodeUnavailable as problem:
             log.warning("the forwards of a gap could not be read", problem=str(problem))
             forwards = None
+        for key in map(_forward_key, forwards or ()):
+            if key is not None:
+                self._remember(key)
         return Gap(
             from_ns=UnixNs(from_ns),
             to_ns=UnixNs(to_ns),
@@ -192,14 +203,14 @@ def _key(event: HtlcEvent) -> _Key:
     return event.incoming_channel_id, event.incoming_htlc_id, event.outgoing_channel_id, event.outgoing_htlc_id
 
 
-def _is_new(found: Forward, told: set[_Key], from_ns: int) -> bool:
-    """Tell whether a forward of the book was not seen as an event: by its ids, or by its time where LND keeps none."""
+def _forward_key(found: Forward) -> _Key | None:
+    """Return the key of a forward of the book; None where LND keeps no ids with it."""
     if found.incoming_htlc_id is None or found.outgoing_htlc_id is None:
-        return found.settled_ns >= from_ns
-    key = (
-        found.incoming_channel_id,
-        found.incoming_htlc_id,
-        found.outgoing_channel_id,
-        found.outgoing_htlc_id,
-    )
-    return key not in told
+        return None
+    return found.incoming_channel_id, found.incoming_htlc_id, found.outgoing_channel_id, found.outgoing_htlc_id
+
+
+def _is_new(found: Forward, told: Container[_Key], from_ns: int) -> bool:
+    """Tell whether a forward of the book was not told yet: by its ids, or by its time where LND keeps none."""
+    key = _forward_key(found)
+    return found.settled_ns >= from_ns if key is None else key not in told

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lightninglens.core.htlc import FailureCode, HtlcOutcome
+from lightninglens.core.htlc import FailureCode, FailureDetail, HtlcEventKind, HtlcEventType, HtlcOutcome
+from lightninglens.core.ids import ChannelId
 from lightninglens.nodes.lnd.server.flights import Flight, parts_of, simulated_preimage
+from lightninglens.nodes.lnd.server.htlcs import HtlcRow
 from lightninglens.nodes.lnd.server.invoice_book import InvoiceRecord, InvoiceState, ReceivedPart, hash_of
 from lightninglens.nodes.lnd.server.messages import invoice_message, payment_message
 from lightninglens.nodes.lnd.server.payment_book import (
@@ -52,6 +54,14 @@ class Arrivals:
         """Return a payment that is under way."""
         return self._flights.get(engine_id)
 
+    def told(self, row: HtlcRow) -> tuple[HtlcRow, ChannelId]:
+        """Return an event as its node tells it, and the outgoing channel: the engine does not know every reason."""
+        if row.event_type == HtlcEventType.RECEIVE and row.kind == HtlcEventKind.LINK_FAIL:
+            for flight in self._flights.values():
+                if flight.objection is not None and flight.objects_to(row):
+                    return flight.objection.told(row), ChannelId(flight.objection.next_channel_id)
+        return row, self._network.channel_id(row.outgoing_direction)
+
     def absorb(self, harvest: Harvest, engine: Engine) -> None:
         """Take in attempts, payments and sets that are held."""
         self._absorb_attempts(harvest, engine)
@@ -83,6 +93,8 @@ class Arrivals:
             return
         attempt, future = found
         self._end(attempt, row, engine)
+        if flight.objection is not None and attempt.detail is FailureDetail.UNKNOWN_INVOICE:
+            attempt.code, attempt.detail = flight.objection.code, flight.objection.detail
         if attempt.is_settled:
             attempt.preimage = flight.known_preimage()
             flight.arrived.append(attempt)
@@ -93,10 +105,12 @@ class Arrivals:
     def _end(self, attempt: AttemptRecord, row: np.void, engine: Engine) -> None:
         attempt.resolved_ns = self._network.times.shown(int(row["end_ns"]))
         attempt.code = _code(int(row["code"]))
+        attempt.detail = FailureDetail(int(row["detail"]))
         attempt.failed_index = max(int(row["failed_index"]), 0)
         attempt.height = engine.block_height
-        if attempt.code is not FailureCode.NONE and attempt.failed_index < len(attempt.route.directions):
-            attempt.policy = engine.policy(attempt.route.directions[attempt.failed_index])
+        asked = attempt.route.directions[attempt.failed_index : attempt.failed_index + 1]
+        if attempt.code is not FailureCode.NONE and asked and asked[0] >= 0:
+            attempt.policy = engine.policy(asked[0])
 
     def _attempt(
         self, engine: Engine, row: np.void, directions: tuple[int, ...], amounts: tuple[int, ...]

@@ -4,7 +4,9 @@ import asyncio
 import hashlib
 from dataclasses import dataclass, field
 
+from lightninglens.core.htlc import FailureCode, FailureDetail, HtlcEventType
 from lightninglens.core.ids import ChannelId
+from lightninglens.nodes.lnd.server.htlcs import HtlcRow
 from lightninglens.nodes.lnd.server.invoice_book import (
     InvoiceBook,
     InvoiceRecord,
@@ -18,6 +20,29 @@ KEYSEND_RECORD = 5_482_373_484
 """The custom record with a keysend payment's preimage."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Objection:
+    """Why the node at which the HTLCs end sends them back; the engine knows but one reason, no such invoice."""
+
+    detail: FailureDetail
+    code: FailureCode = FailureCode.INCORRECT_OR_UNKNOWN_PAYMENT_DETAILS
+    next_channel_id: int = 0
+    """Of a channel that it was to forward over and does not have."""
+    next_msat: int = 0
+    next_expiry_height: int = 0
+
+    def told(self, row: HtlcRow) -> HtlcRow:
+        """Return the event of the node that objects, from the engine's."""
+        told = row._replace(code=int(self.code), detail=int(self.detail))
+        if not self.next_channel_id:
+            return told
+        return told._replace(
+            event_type=int(HtlcEventType.FORWARD),
+            outgoing_msat=self.next_msat,
+            outgoing_timelock=self.next_expiry_height,
+        )
+
+
 @dataclass(slots=True, kw_only=True)
 class Flight:
     """A payment under way: the engine's number for it, and whose it is."""
@@ -27,9 +52,17 @@ class Flight:
     payment: PaymentRecord
     invoice: InvoiceRecord | None
     preimage: bytes | None = field(repr=False)
+    objection: Objection | None = None
+    ends: set[tuple[int, int, int]] = field(default_factory=set)
+    """Direction, amount and expiry of the last HTLC of each attempt."""
     waiting: dict[int, tuple[AttemptRecord, "asyncio.Future[AttemptRecord]"]] = field(default_factory=dict)
     """Attempts in flight, by the engine's number within the payment."""
     arrived: list[AttemptRecord] = field(default_factory=list)
+
+    def objects_to(self, row: HtlcRow) -> bool:
+        """Whether an event is that of an HTLC of this payment that comes to the node that objects to it."""
+        end = (row.incoming_direction, row.incoming_msat, row.incoming_timelock)
+        return self.objection is not None and row.detail == FailureDetail.UNKNOWN_INVOICE and end in self.ends
 
     def known_preimage(self) -> bytes:
         """Return the preimage, which the receiver of a hold invoice has told by the time it settles."""
@@ -45,6 +78,7 @@ class Verdict:
     answer: Answer
     invoice: InvoiceRecord | None = None
     preimage: bytes | None = field(default=None, repr=False)
+    objection: Objection | None = None
 
 
 def verdict_on(
@@ -61,19 +95,18 @@ def verdict_on(
 
     A node that is not served has no invoices, but takes keysend as every node does.
     """
-    total_msat = route.total_msat or route.delivered_msat
     invoice = book.find(payment_hash, receiver)
     if invoice is not None:
-        fits = invoice.is_payable(now_ns) and invoice.payment_id is None and total_msat >= invoice.value_msat
-        fits = fits and route.expiry_heights[-1] >= height + invoice.cltv_blocks
-        fits = fits and (route.payment_address == invoice.payment_address or not route.payment_address)
-        if not fits:
-            return Verdict(answer=Answer.UNKNOWN_INVOICE)
+        wrong = _wrong_with(invoice, route, now_ns, height)
+        if wrong is not None:
+            return Verdict(answer=Answer.UNKNOWN_INVOICE, objection=Objection(detail=wrong))
         answer = Answer.HOLD if invoice.is_hold else Answer.SETTLE
         return Verdict(answer=answer, invoice=invoice, preimage=None if invoice.is_hold else invoice.preimage)
     preimage = route.final_records.get(KEYSEND_RECORD, b"")
-    if len(preimage) != 32 or hash_of(preimage) != payment_hash:
+    if not preimage:
         return Verdict(answer=Answer.UNKNOWN_INVOICE)
+    if len(preimage) != 32 or hash_of(preimage) != payment_hash:
+        return Verdict(answer=Answer.UNKNOWN_INVOICE, objection=Objection(detail=FailureDetail.INVALID_KEYSEND))
     if not is_served:
         return Verdict(answer=Answer.SETTLE, preimage=preimage)
     made = InvoiceRecord(
@@ -81,11 +114,24 @@ def verdict_on(
         payment_hash=payment_hash,
         payment_address=route.payment_address or bytes(32),
         preimage=preimage,
-        value_msat=total_msat,
+        value_msat=route.total_msat or route.delivered_msat,
         created_ns=now_ns,
         is_keysend=True,
     )
     return Verdict(answer=Answer.SETTLE, invoice=made, preimage=preimage)
+
+
+def _wrong_with(invoice: InvoiceRecord, route: PaidRoute, now_ns: int, height: int) -> FailureDetail | None:
+    """Return what keeps a payment from being taken for an invoice (`invoices/update.go`, updateMpp, updateLegacy)."""
+    if not invoice.is_payable(now_ns) or invoice.payment_id is not None:
+        return FailureDetail.INVOICE_NOT_OPEN
+    if route.payment_address not in (b"", invoice.payment_address):
+        return FailureDetail.ADDRESS_MISMATCH
+    if (route.total_msat or route.delivered_msat) < invoice.value_msat:
+        return FailureDetail.SET_TOTAL_TOO_LOW if route.total_msat else FailureDetail.INVOICE_UNDERPAID
+    if route.expiry_heights[-1] < height + invoice.cltv_blocks:
+        return FailureDetail.INVOICE_EXPIRY_TOO_SOON
+    return None
 
 
 def parts_of(flight: Flight, channel_ids: dict[int, ChannelId], now_ns: int) -> list[ReceivedPart]:

@@ -69,6 +69,7 @@ class Forwarding(Area):
         yield routerrpc.HtlcEvent(subscribed_event=routerrpc.SubscribedEvent()).SerializeToString()
         async for event in events:
             yield event
+        raise Refusal("htlc event subscription terminated")  # the node is being ended
 
 
 def _event(forward: Forward, aliases: dict[int, str]) -> lnrpc.ForwardingEvent:

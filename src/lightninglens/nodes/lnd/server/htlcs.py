@@ -19,18 +19,24 @@ _DETAIL_TEXTS = {
     FailureDetail.INSUFFICIENT_BALANCE: "insufficient bandwidth to route htlc",
     FailureDetail.HTLC_ADD_FAILED: "could not add downstream htlc",
     FailureDetail.INVOICE_CANCELED: "invoice canceled",
+    FailureDetail.INVOICE_UNDERPAID: "amount too low",
     FailureDetail.INVOICE_EXPIRY_TOO_SOON: "expiry too soon",
     FailureDetail.INVOICE_NOT_OPEN: "invoice no longer open",
     FailureDetail.MPP_INVOICE_TIMEOUT: "mpp timeout",
+    FailureDetail.ADDRESS_MISMATCH: "payment address mismatch",
+    FailureDetail.SET_TOTAL_TOO_LOW: "set total too low for invoice",
     FailureDetail.UNKNOWN_INVOICE: "invoice not found",
+    FailureDetail.INVALID_KEYSEND: "invalid keysend parameters",
     FailureDetail.CIRCULAR_ROUTE: "same incoming and outgoing channel",
 }
+_NO_UPDATE = "update=(*lnwire.ChannelUpdate1)(<nil>)\n"
+"""How Go prints that a message has no channel_update with it: the simulator's events do not say which it had."""
 _CODE_TEXTS = {
     FailureCode.INCORRECT_OR_UNKNOWN_PAYMENT_DETAILS: "IncorrectOrUnknownPaymentDetails",
-    FailureCode.EXPIRY_TOO_SOON: "ExpiryTooSoon",
-    FailureCode.AMOUNT_BELOW_MINIMUM: "AmountBelowMinimum",
-    FailureCode.FEE_INSUFFICIENT: "FeeInsufficient",
-    FailureCode.INCORRECT_CLTV_EXPIRY: "IncorrectCltvExpiry",
+    FailureCode.EXPIRY_TOO_SOON: f"ExpiryTooSoon({_NO_UPDATE}",
+    FailureCode.AMOUNT_BELOW_MINIMUM: f"AmountBelowMinimum(amt={{outgoing_msat}} mSAT, {_NO_UPDATE}",
+    FailureCode.FEE_INSUFFICIENT: f"FeeInsufficient(htlc_amt=={{incoming_msat}} mSAT, {_NO_UPDATE}",
+    FailureCode.INCORRECT_CLTV_EXPIRY: f"IncorrectCltvExpiry(expiry={{incoming_timelock}}, {_NO_UPDATE}",
     FailureCode.CHANNEL_DISABLED: "ChannelDisabled",
     FailureCode.TEMPORARY_CHANNEL_FAILURE: "TemporaryChannelFailure",
     FailureCode.UNKNOWN_NEXT_PEER: "UnknownNextPeer",
@@ -104,8 +110,8 @@ def htlc_event(row: HtlcRow, incoming: ChannelId, outgoing: ChannelId, timestamp
         failure = event.link_fail_event
         failure.info.CopyFrom(_info(row))
         failure.wire_failure = row.code  # type: ignore[assignment]  # LND's numbers are ours
-        failure.failure_detail = row.detail  # type: ignore[assignment]  # LND's numbers are ours
-        failure.failure_string = _failure_text(row.code, row.detail)
+        failure.failure_detail = _detail(row)  # type: ignore[assignment]  # LND's numbers are ours
+        failure.failure_string = _failure_text(row)
     return event
 
 
@@ -130,8 +136,20 @@ def _info(row: HtlcRow) -> routerrpc.HtlcInfo:
     )
 
 
-def _failure_text(code: int, detail: int) -> str:
+def _detail(row: HtlcRow) -> FailureDetail:
+    """Return the detail that LND gives: none for a peer that is away, whose link its switch does not even find."""
+    detail = FailureDetail(row.detail)
+    is_away = row.code == FailureCode.UNKNOWN_NEXT_PEER and detail is FailureDetail.LINK_NOT_ELIGIBLE
+    return FailureDetail.NO_DETAIL if is_away else detail
+
+
+def _failure_text(row: HtlcRow) -> str:
+    """Return the detail in words, or the message on the wire as Go prints it (`lnwire/onion_error.go`)."""
+    words = _DETAIL_TEXTS.get(_detail(row))
+    if words is not None:
+        return words
     try:
-        return _DETAIL_TEXTS.get(FailureDetail(detail)) or _CODE_TEXTS.get(FailureCode(code)) or FailureCode(code).name
+        code = FailureCode(row.code)
     except ValueError:
-        return f"failure {code}"
+        return f"failure {row.code}"
+    return _CODE_TEXTS.get(code, code.name).format(**row._asdict())

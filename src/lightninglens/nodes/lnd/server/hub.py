@@ -21,6 +21,7 @@ class _Subscriber(Generic[Item]):
         self.most = most
         self.woken = asyncio.Event()
         self.too_slow = False
+        self.ended = False
 
 
 class Hub(Generic[Item]):
@@ -45,16 +46,22 @@ class Hub(Generic[Item]):
                 self._subscribers.discard(subscriber)
             subscriber.woken.set()
 
-    def close(self) -> None:
-        """Let every subscription end after what is queued."""
-        self._closed = True
+    def dismiss(self) -> None:
+        """Let the subscriptions that there are end after what is queued."""
         for subscriber in self._subscribers:
+            subscriber.ended = True
             subscriber.woken.set()
+        self._subscribers.clear()
+
+    def close(self) -> None:
+        """Let every subscription end after what is queued, and every later one at once."""
+        self._closed = True
+        self.dismiss()
 
     def listen(self) -> AsyncIterator[Item]:
         """Return what is published from this call on.
 
-        Iterating raises Refusal (RESOURCE_EXHAUSTED) once more is unread than may be.
+        Iterating raises Refusal (ABORTED: come again) once more is unread than may be.
         """
         subscriber: _Subscriber[Item] = _Subscriber(self._most_unread)
         self._subscribers.add(subscriber)
@@ -68,9 +75,9 @@ class Hub(Generic[Item]):
                 if subscriber.too_slow:
                     raise Refusal(
                         f"the subscriber is too slow: more than {subscriber.most} events are unread",
-                        grpc.StatusCode.RESOURCE_EXHAUSTED,
+                        grpc.StatusCode.ABORTED,
                     )
-                if self._closed:
+                if self._closed or subscriber.ended:
                     return
                 subscriber.woken.clear()
                 await subscriber.woken.wait()

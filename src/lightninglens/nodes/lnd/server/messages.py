@@ -5,7 +5,7 @@ Source: LND `lnrpc/routerrpc/router_backend.go`, `lnrpc/invoicesrpc/utils.go`.
 
 from lightninglens.core.bolt11 import DEFAULT_FEATURES, RouteHop
 from lightninglens.core.graph import NetworkGraph
-from lightninglens.core.htlc import FailureCode
+from lightninglens.core.htlc import FailureCode, FailureDetail
 from lightninglens.core.units import MSAT_PER_SAT, NS_PER_SECOND
 from lightninglens.nodes.lnd.contract import lnrpc
 from lightninglens.nodes.lnd.server.features import features
@@ -55,14 +55,14 @@ def route_message(route: PaidRoute, graph: NetworkGraph) -> lnrpc.Route:
         onward = min(hop + 1, len(amounts) - 1)
         fee_msat = amounts[hop] - amounts[onward]
         message.hops.add(
-            chan_id=graph.channel_id(direction // 2),
+            chan_id=graph.channel_id(direction // 2) if direction >= 0 else route.channel_ids[hop],
             chan_capacity=amounts[hop] // MSAT_PER_SAT,
             amt_to_forward=amounts[onward] // MSAT_PER_SAT,
             fee=fee_msat // MSAT_PER_SAT,
             expiry=expiries[onward],
             amt_to_forward_msat=amounts[onward],
             fee_msat=fee_msat,
-            pub_key=graph.node_ids[target_of(graph, direction)],
+            pub_key=graph.node_ids[target_of(graph, direction)] if direction >= 0 else "",
             tlv_payload=True,
         )
     last = message.hops[-1]
@@ -87,7 +87,8 @@ def failure_message(attempt: AttemptRecord, graph: NetworkGraph) -> lnrpc.Failur
         failure.htlc_msat = attempt.route.amounts_msat[place]
     if code is FailureCode.INCORRECT_CLTV_EXPIRY and place >= 0:
         failure.cltv_expiry = attempt.route.expiry_heights[place]
-    if code in _WITH_UPDATE and attempt.policy is not None:
+    brings_update = code in _WITH_UPDATE and attempt.detail is not FailureDetail.CIRCULAR_ROUTE
+    if brings_update and attempt.policy is not None:
         failure.channel_update.CopyFrom(_channel_update(attempt, graph))
     return failure
 

@@ -157,8 +157,10 @@ class ServedNetwork:
         for row in map(HtlcRow._make, harvest.htlc_events.tolist()):
             node = self.nodes.get(row.node)
             if node is not None:
-                incoming, outgoing = self.channel_id(row.incoming_direction), self.channel_id(row.outgoing_direction)
-                node.on_htlc(row, incoming, outgoing, self.times.shown(row.timestamp_ns))
+                told, outgoing = self.arrivals.told(row)
+                node.on_htlc(
+                    told, self.channel_id(row.incoming_direction), outgoing, self.times.shown(row.timestamp_ns)
+                )
         self.arrivals.absorb(harvest, engine)
         self._absorb_channels(engine)
         self._absorb_topology(engine)

@@ -5,7 +5,7 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from lightninglens.core.channels import ChannelPolicy
-from lightninglens.core.htlc import FailureCode
+from lightninglens.core.htlc import FailureCode, FailureDetail
 
 
 class PaymentStatus(IntEnum):
@@ -39,6 +39,16 @@ class PaidRoute:
     total_msat: int = 0
     """What all parts are to bring; 0: the route says nothing of parts."""
     final_records: dict[int, bytes] = field(default_factory=dict)
+    channel_ids: tuple[int, ...] = ()
+    """As the route was given, where it was: a direction is -1 for a channel that nobody knows."""
+
+    def up_to(self, place: int) -> "PaidRoute":
+        """Return the HTLCs before a place."""
+        return PaidRoute(
+            directions=self.directions[:place],
+            amounts_msat=self.amounts_msat[:place],
+            expiry_heights=self.expiry_heights[:place],
+        )
 
     @property
     def delivered_msat(self) -> int:
@@ -61,6 +71,8 @@ class AttemptRecord:
     resolved_ns: int = 0
     code: FailureCode | None = None
     """None while it is in flight; NONE when it has settled."""
+    detail: FailureDetail = FailureDetail.UNKNOWN
+    """What the node that failed it knows of why; it does not tell the sender."""
     failed_index: int = 0
     """Position on the route of the node that failed it, 0 being the sender."""
     height: int = 0

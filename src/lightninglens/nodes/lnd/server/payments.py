@@ -252,6 +252,7 @@ class Payments(Area):
             payment_address=last.mpp_record.payment_addr,
             total_msat=last.mpp_record.total_amt_msat,
             final_records=dict(last.custom_records),
+            channel_ids=tuple(hop.chan_id for hop in route.hops),
         )
 
     async def track_payment(self, request: routerrpc.TrackPaymentRequest) -> AsyncIterator[lnrpc.Payment | bytes]:

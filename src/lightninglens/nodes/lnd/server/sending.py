@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 
 from lightninglens.core.clock import Clock
 from lightninglens.core.errors import InvariantError, NodeUnavailable
-from lightninglens.core.htlc import FailureCode, HtlcOutcome
+from lightninglens.core.htlc import FailureCode, FailureDetail, HtlcOutcome
 from lightninglens.core.units import NS_PER_SECOND
 from lightninglens.nodes.lnd.server.arrivals import waiting_for
-from lightninglens.nodes.lnd.server.flights import Flight, Verdict, verdict_on
+from lightninglens.nodes.lnd.server.flights import Flight, Objection, Verdict, verdict_on
 from lightninglens.nodes.lnd.server.messages import source_of, target_of
 from lightninglens.nodes.lnd.server.network import ServedNetwork
 from lightninglens.nodes.lnd.server.node import ServedNode
@@ -83,23 +83,30 @@ class Sender:
         payment.attempts.append(attempt)
         waiting = waiting_for(attempt)
         broken = _broken_at(engine, self._node.row, route)
-        if broken is not None:
-            self._refuse(engine, attempt, waiting[1], broken)
+        if broken == 0:
+            self._refuse(engine, attempt, waiting[1])
             return waiting
-        flight, verdict = self._flight(engine, payment, route, now_ns)
+        way = route if broken is None else route.up_to(broken)
+        flight, verdict = (
+            self._flight(engine, payment, route, now_ns)
+            if broken is None
+            else self._lost_flight(payment, route, broken)
+        )
+        given = _given(engine, way, verdict.answer)
         try:
             sent = engine.submit_route(
-                _given(engine, route),
+                given,
                 payment_id=flight.engine_id,
-                total_msat=max(route.total_msat, route.delivered_msat),
+                total_msat=max(way.total_msat, way.delivered_msat),
                 answer=verdict.answer,
                 skips_temporary_errors=skip_temporary,
                 kind=PaymentKind.PROBE if verdict.answer is Answer.UNKNOWN_INVOICE else PaymentKind.PAYMENT,
             )
         except InvariantError:
-            self._refuse(engine, attempt, waiting[1], 0)
+            self._refuse(engine, attempt, waiting[1])
             return waiting
         flight.waiting[sent.number] = waiting
+        flight.ends.add((given.directions[-1], given.amounts_msat[-1], given.expiry_heights[-1]))
         self._network.arrivals.expect(flight)
         if flight.invoice is not None:
             flight.invoice.payment_id = flight.engine_id
@@ -132,19 +139,36 @@ class Sender:
             payment=payment,
             invoice=verdict.invoice,
             preimage=verdict.preimage,
+            objection=verdict.objection,
         )
         return made, verdict
 
-    def _refuse(
-        self, engine: Engine, attempt: AttemptRecord, future: "asyncio.Future[AttemptRecord]", place: int
-    ) -> None:
-        """Fail an attempt where its route ends: the node before does not know the next one."""
-        attempt.resolved_ns = self._network.now_ns(engine)
-        attempt.code, attempt.failed_index, attempt.height = (
-            FailureCode.UNKNOWN_NEXT_PEER,
-            place,
-            engine.block_height,
+    def _lost_flight(self, payment: PaymentRecord, route: PaidRoute, place: int) -> tuple[Flight, Verdict]:
+        """Return a payment that ends at a place of its route, whose node does not have the channel to go on by."""
+        channel_id = (
+            route.channel_ids[place] if route.channel_ids else self._network.channel_id(route.directions[place])
         )
+        objection = Objection(
+            code=FailureCode.UNKNOWN_NEXT_PEER,
+            detail=FailureDetail.NO_DETAIL,
+            next_channel_id=channel_id,
+            next_msat=route.amounts_msat[place],
+            next_expiry_height=route.expiry_heights[place],
+        )
+        flight = Flight(
+            engine_id=self._network.next_engine_id(),
+            sender=self._node.row,
+            payment=payment,
+            invoice=None,
+            preimage=None,
+            objection=objection,
+        )
+        return flight, Verdict(answer=Answer.UNKNOWN_INVOICE, objection=objection)
+
+    def _refuse(self, engine: Engine, attempt: AttemptRecord, future: "asyncio.Future[AttemptRecord]") -> None:
+        """Fail an attempt before it leaves: the node does not have the channel that it was to take."""
+        attempt.resolved_ns = self._network.now_ns(engine)
+        attempt.code, attempt.height = FailureCode.UNKNOWN_NEXT_PEER, engine.block_height
         future.set_result(attempt)
 
     def start(self, payment: PaymentRecord, terms: Terms, is_cancelled: Callable[[], bool]) -> None:
@@ -240,13 +264,13 @@ class Sender:
             amount //= 2
 
 
-def _given(engine: Engine, route: PaidRoute) -> GivenRoute:
-    """Return a route for the engine, whose receivers all ask for the same time lock.
+def _given(engine: Engine, route: PaidRoute, answer: Answer) -> GivenRoute:
+    """Return a route for the engine, whose receivers all ask for the same time lock for what they take.
 
     Whether the receiver's own invoice asks for more has been judged before.
     """
     asked = engine.block_height + DEFAULT_FINAL_CLTV_BLOCKS + BLOCK_PADDING
-    lift = max(asked - route.expiry_heights[-1], 0)
+    lift = 0 if answer is Answer.UNKNOWN_INVOICE else max(asked - route.expiry_heights[-1], 0)
     return GivenRoute(
         directions=route.directions,
         amounts_msat=route.amounts_msat,

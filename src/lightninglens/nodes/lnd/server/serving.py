@@ -94,6 +94,7 @@ class LndServer:
 
     async def stop(self) -> None:
         """End all calls and stop listening."""
+        self.node.htlc_hub.dismiss()
         if self._front is not None:
             await self._front.stop()
             self._front = None

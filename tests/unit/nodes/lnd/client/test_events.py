@@ -132,6 +132,21 @@ async def test_a_stream_that_breaks_or_ends_in_order_goes_on_with_a_gap(ending: 
     assert gap.forwards == (forward(2, 1_100.4),)  # not the one that was seen as an event
 
 
+async def test_a_forward_that_came_with_a_gap_is_told_again_neither_by_the_stream_nor_by_the_next_gap() -> None:
+    node = Node(
+        [subscribed(), 1_100.0, settled(1, 1_100)],
+        [subscribed(), settled(2, 1_100.4), settled(3, 1_100.6)],
+        [subscribed(), settled(4, 1_102)],
+        book=(forward(1, 1_100), forward(2, 1_100.4), forward(3, 1_100.6)),
+    )
+    _, gap, third, short, last = await take(node, 5)
+    assert isinstance(gap, Gap)
+    assert isinstance(short, Gap)
+    assert gap.forwards == (forward(2, 1_100.4),)
+    assert [each.incoming_htlc_id for each in (third, last) if isinstance(each, HtlcEvent)] == [3, 4]
+    assert short.forwards == ()
+
+
 async def test_a_quiet_stream_that_ends_in_order_was_alive_until_then() -> None:
     node = Node([subscribed(), 5_000.0], [subscribed()])
     (gap,) = await take(node, 1)

@@ -1,7 +1,9 @@
 """Parts of the server that need no network."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -9,18 +11,24 @@ from hypothesis import strategies as st
 
 from lightninglens.core.clock import VirtualClock
 from lightninglens.core.errors import ConfigError
+from lightninglens.core.htlc import FailureDetail
 from lightninglens.core.ids import ChannelId, derive_node_id, derive_secret
+from lightninglens.core.units import NS_PER_SECOND
 from lightninglens.nodes.lnd.contract import lnrpc, routerrpc
 from lightninglens.nodes.lnd.server.channel_points import channel_point, parse_point, point_message, read_point
 from lightninglens.nodes.lnd.server.directory import MACAROONS, prepare_directory
+from lightninglens.nodes.lnd.server.flights import KEYSEND_RECORD, verdict_on
 from lightninglens.nodes.lnd.server.gate import Gate
 from lightninglens.nodes.lnd.server.hub import Hub
+from lightninglens.nodes.lnd.server.invoice_book import InvoiceBook, InvoiceRecord, InvoiceState, hash_of
 from lightninglens.nodes.lnd.server.ledger import Forward, ForwardLog
+from lightninglens.nodes.lnd.server.payment_book import PaidRoute
 from lightninglens.nodes.lnd.server.refusals import Refusal
 from lightninglens.nodes.lnd.server.rekeying import rekeyed
 from lightninglens.nodes.lnd.server.rest_json import fill_field, read_body, to_json, to_text
 from lightninglens.nodes.lnd.server.times import ShownTime
 from lightninglens.nodes.lnd.server.versions import LndVersion
+from lightninglens.sim.answers import Answer
 from lightninglens.sim.topology import synthetic_graph
 
 IN, OUT = ChannelId.of(800_000, 1, 0), ChannelId.of(800_001, 2, 1)
@@ -98,6 +106,63 @@ async def test_a_subscriber_hears_what_is_published_from_then_on() -> None:
     hub.close()
     with pytest.raises(StopAsyncIteration):
         await anext(first)
+
+
+@pytest.mark.asyncio
+async def test_those_who_are_dismissed_hear_what_is_queued_and_others_may_come() -> None:
+    hub: Hub[int] = Hub()
+    first = hub.listen()
+    hub.publish(1)
+    hub.dismiss()
+    second = hub.listen()
+    hub.publish(2)
+    assert [item async for item in first] == [1]
+    assert await anext(second) == 2
+
+
+PREIMAGE = bytes(range(32))
+INVOICE = InvoiceRecord(
+    node=3,
+    payment_hash=hash_of(PREIMAGE),
+    payment_address=b"\x01" * 32,
+    preimage=PREIMAGE,
+    value_msat=1_000,
+    created_ns=0,
+    cltv_blocks=80,
+)
+
+
+@pytest.mark.parametrize(
+    ("invoice", "route", "detail"),
+    [
+        ({"state": InvoiceState.SETTLED}, {}, FailureDetail.INVOICE_NOT_OPEN),
+        ({"expiry_s": 1}, {}, FailureDetail.INVOICE_NOT_OPEN),
+        ({}, {"payment_address": b"\x02" * 32}, FailureDetail.ADDRESS_MISMATCH),
+        ({}, {"total_msat": 999}, FailureDetail.SET_TOTAL_TOO_LOW),
+        ({}, {"total_msat": 0, "amounts_msat": (999,)}, FailureDetail.INVOICE_UNDERPAID),
+        ({}, {"expiry_heights": (179,)}, FailureDetail.INVOICE_EXPIRY_TOO_SOON),
+        ({"payment_hash": bytes(32)}, {"final_records": {KEYSEND_RECORD: b"short"}}, FailureDetail.INVALID_KEYSEND),
+        ({"payment_hash": bytes(32)}, {}, None),
+        ({}, {}, None),
+    ],
+)
+def test_a_receiver_has_lnds_reasons_to_refuse(
+    invoice: dict[str, Any], route: dict[str, Any], detail: FailureDetail | None
+) -> None:
+    book = InvoiceBook()
+    book.add(replace(INVOICE, **invoice))
+    way: dict[str, Any] = {
+        "directions": (0,),
+        "amounts_msat": (1_000,),
+        "expiry_heights": (180,),
+        "payment_address": INVOICE.payment_address,
+        "total_msat": 1_000,
+    } | route
+    asked = (book, INVOICE.node, INVOICE.payment_hash, PaidRoute(**way))
+    verdict = verdict_on(*asked, is_served=True, now_ns=2 * NS_PER_SECOND, height=100)
+    assert (verdict.objection and verdict.objection.detail) == detail
+    fits = not invoice and not route
+    assert verdict.answer is (Answer.SETTLE if fits else Answer.UNKNOWN_INVOICE)
 
 
 def test_a_node_of_a_real_graph_gets_a_key_and_nothing_else_changes() -> None:
