@@ -66,7 +66,7 @@ def of_forward(found: Forward) -> Key:
 async def keep_paying(payer: LndPayer, payee: LndPayer, way: ChannelId) -> None:
     """Pay by way of one channel, one payment after the other, until cancelled."""
     while True:
-        invoice = await payee.create_invoice(InvoiceRequest(amount_msat=Msat(1_000_000)))
+        invoice = await payee.create_invoice(InvoiceRequest(amount_msat=Msat(10_000)))
         order = SendOrder(invoice=invoice, max_fee_msat=Msat(10_000), outgoing_channel_ids=(way,))
         state = await payer.send(order)
         assert state.outcome is HtlcOutcome.SUCCEEDED, state
