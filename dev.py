@@ -271,6 +271,8 @@ def python_tests(arguments: list[str]) -> str:
     )
     if code not in {0, PYTEST_NO_TESTS}:
         raise StepError(f"the uncompiled kernels' tests failed (exit code {code})")
+    # Once, not once in each worker; and no test's time limit meets an empty cache.
+    quiet_step("Compiling the simulator", [str(BIN / "python"), "-m", "lightninglens.app.kernels"])
     code, closing = streamed("Python tests", pytest_command("-n", "2", *colour(), *arguments), extra)
     if code:
         raise StepError(f"pytest failed: {closing}")

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-TIMEOUT_S = 120
+TIMEOUT_S = 300
 _BLOCK = re.compile(
     r"^<!-- test(?P<background>: background)? -->\n+```(?:bash|console|sh)\n(?P<code>.*?)^```\n"
     r"(?:\n*<!-- expect: (?P<expected>.*?) -->)?",
