@@ -46,6 +46,10 @@ class GapReason(StrEnum):
     """The node closed the stream in order, as when it is restarted."""
     OVERFLOW = "overflow"
     """The reader was too slow, and events were let go so that the node is not held up."""
+    NOT_RUNNING = "not running"
+    """Nobody was listening: the program that records was not running."""
+    UNWRITTEN = "not written"
+    """They were seen, and the disk would not take them."""
     MALFORMED = "malformed"
     """The node sent what this program does not understand."""
 

@@ -1,0 +1,77 @@
+"""How likely what we forward settles: this pair's and amount's own history, shrunk to the peer's and the node's.
+
+Most HTLCs of the network fail further down the route, and probes look like
+payments: whoever counts each refusal as a lost fee overstates it many times.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightninglens.analytics.missed.columns import MOST_BUCKET, Evidence, Sums
+from lightninglens.core.attempts import AttemptState
+
+PRIOR_PAYMENTS = 8.0
+"""So many payments of a narrower class weigh as much as what the wider one says."""
+FIRST_GUESS = 0.5
+_BUCKETS = MOST_BUCKET + 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettleRate:
+    """A probability with the number of payments that it rests on."""
+
+    probability: NDArray[np.float64]
+    weight: NDArray[np.float64]
+    group: NDArray[np.int64]
+    """Where it is the same number, it is the same estimate, and so the same error."""
+
+    @property
+    def variance(self) -> NDArray[np.float64]:
+        """Of the estimate itself."""
+        return self.probability * (1 - self.probability) / (self.weight + 1)
+
+
+def settle_rate(
+    evidence: Evidence, incoming: NDArray[np.int64], outgoing: NDArray[np.int64], bucket: NDArray[np.int64]
+) -> SettleRate:
+    """Return how likely payments by these channels, of these classes of amount, settle once we forward them."""
+    passed, settled = _passed(evidence.history)
+    peers, count = evidence.peers, int(evidence.peers.max()) + 1 if len(evidence.peers) else 1
+    known_in, known_out = peers[evidence.history.incoming], peers[evidence.history.outgoing]
+    wanted_in, wanted_out = peers[incoming], peers[outgoing]
+    levels = (
+        (np.zeros_like(known_out), np.zeros_like(wanted_out)),
+        (evidence.history.bucket, bucket),
+        (known_out * _BUCKETS + evidence.history.bucket, wanted_out * _BUCKETS + bucket),
+        (
+            (known_in * count + known_out) * _BUCKETS + evidence.history.bucket,
+            (wanted_in * count + wanted_out) * _BUCKETS + bucket,
+        ),
+    )
+    probability = np.full(len(outgoing), FIRST_GUESS)
+    weight = np.zeros(len(outgoing))
+    for known, wanted in levels:
+        tried, done = _per_class(known, passed, wanted), _per_class(known, settled, wanted)
+        probability = (done + PRIOR_PAYMENTS * probability) / (tried + PRIOR_PAYMENTS)
+        weight = np.minimum(weight, PRIOR_PAYMENTS) + tried
+    group = np.unique(levels[-1][1], return_inverse=True)[1].astype(np.int64)
+    return SettleRate(probability=probability, weight=weight, group=group)
+
+
+def _passed(sums: Sums) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return how many payments went on, and how many of them settled."""
+    settled = np.where(sums.state == AttemptState.SETTLED, sums.payments, 0)
+    failed = np.where(sums.state == AttemptState.FAILED_DOWNSTREAM, sums.payments, 0)
+    return (settled + failed).astype(np.float64), settled.astype(np.float64)
+
+
+def _per_class(known: NDArray[np.int64], counts: NDArray[np.float64], wanted: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return, for each wanted class, the sum of the counts of that class."""
+    if not len(known):
+        return np.zeros(len(wanted))
+    classes, place = np.unique(known, return_inverse=True)
+    totals = np.bincount(place, weights=counts, minlength=len(classes))
+    at = np.minimum(np.searchsorted(classes, wanted), len(classes) - 1)
+    return np.where(classes[at] == wanted, totals[at], 0.0)

@@ -1,0 +1,256 @@
+"""Recording what a node is asked to forward, around the clock, and how much of the time was seen.
+
+LND keeps no failed forward, so what is not recorded as it happens is lost. Events
+are counted as they come; once a second what has changed is written by a thread.
+Nothing here decides anything.
+"""
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import structlog
+
+from lightninglens.analytics.missed.accounting import Changes, HtlcAccounting
+from lightninglens.core.attempts import EstimatedPayment, ForwardAttempt
+from lightninglens.core.channels import ChannelState
+from lightninglens.core.clock import Clock
+from lightninglens.core.errors import LensError, NodeUnavailable
+from lightninglens.core.forwards import Forward, Gap, GapReason
+from lightninglens.core.ids import ChannelId
+from lightninglens.core.ports import NodeReader
+from lightninglens.core.units import NS_PER_DAY, NS_PER_SECOND, UnixNs
+from lightninglens.storage.forwards import Batch
+
+log = structlog.get_logger(__name__)
+
+MOST_WAITING = 600
+"""Batches that wait for a disk that refuses; beyond them the oldest is let go, and is a gap."""
+
+
+class ForwardKeeper(Protocol):
+    """Where it is written. `write` returns only when the batch is safe."""
+
+    def write(self, batch: Batch) -> None:
+        """Write a batch, whole or not at all; raises LensError."""
+        ...
+
+    def attempt(self, key: tuple[ChannelId, int]) -> ForwardAttempt | None:
+        """Return an attempt that was written."""
+        ...
+
+    def unresolved(self) -> Sequence[ForwardAttempt]:
+        """Return the attempts of which nobody saw the end."""
+        ...
+
+    def open_payments(self) -> Sequence[EstimatedPayment]:
+        """Return the payments that were open at the last batch."""
+        ...
+
+    def covered_until_ns(self) -> int | None:
+        """Return until when anything was seen."""
+        ...
+
+    def next_payment(self) -> int:
+        """Return the first number that no payment has yet."""
+        ...
+
+    def forget(self, *, before_ns: int) -> int:
+        """Delete raw attempts that began before a time."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingOptions:
+    """How often, and for how long."""
+
+    flush_s: float = 1.0
+    look_s: float = 60.0
+    """Between two looks at the channels."""
+    book_s: float = 300.0
+    """Between two readings of the node's book of settled forwards."""
+    keep_days: int = 90
+    """For so long single attempts are kept; hourly sums stay."""
+
+
+@dataclass(slots=True)
+class Recording:
+    """Records one node. `run` it; whoever wants to know more reads `accounting`."""
+
+    reader: NodeReader
+    keeper: ForwardKeeper
+    clock: Clock
+    options: RecordingOptions = field(default_factory=RecordingOptions)
+    problem: str = ""
+    """Why nothing can be written at the moment; empty when all is well."""
+    accounting: HtlcAccounting = field(init=False)
+    events: int = field(init=False, default=0)
+    """Taken since the start."""
+    _covered_from_ns: int = field(init=False, default=0)
+    _covered_to_ns: int = field(init=False, default=0)
+    _gaps: list[Gap] = field(init=False, default_factory=list)
+    _looked: tuple[ChannelState, ...] = field(init=False, default=())
+    _looked_ns: int = field(init=False, default=0)
+    _book_ns: int = field(init=False, default=0)
+    _waiting: deque[Batch] = field(init=False, default_factory=deque)
+    _writing: asyncio.Lock = field(init=False, default_factory=asyncio.Lock)
+
+    def __post_init__(self) -> None:
+        """Take up what an earlier run left; raises DataError when it cannot be read."""
+        self.accounting = HtlcAccounting(next_payment=self.keeper.next_payment(), lookup=self._find)
+        self.accounting.restore(self.keeper.unresolved(), self.keeper.open_payments())
+
+    async def run(self) -> None:
+        """Record until cancelled; raises NodeRefused and NodeUnauthorised, which waiting does not mend."""
+        await self._begin()
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._listen())
+                group.create_task(self._repeat(self.options.look_s, self._look))
+                group.create_task(self._repeat(self.options.book_s, self._read_book))
+                group.create_task(self._repeat(self.options.flush_s, self.flush))
+        except BaseExceptionGroup as problems:
+            raise problems.exceptions[0] from None
+        finally:
+            await asyncio.shield(self.flush())
+
+    async def flush(self) -> None:
+        """Write what has changed; where the disk refuses it waits, and is tried again."""
+        async with self._writing:
+            self._waiting.append(self._batch())
+            while len(self._waiting) > MOST_WAITING:
+                self._let_go(self._waiting.popleft())
+            while self._waiting:
+                try:
+                    await asyncio.to_thread(self.keeper.write, self._waiting[0])
+                except LensError as problem:
+                    if not self.problem:
+                        log.warning("recording cannot write", problem=str(problem))
+                    self.problem = str(problem)
+                    return
+                self._waiting.popleft()
+            if self.problem:
+                log.info("recording writes again")
+            self.problem = ""
+
+    def _find(self, key: tuple[ChannelId, int]) -> ForwardAttempt | None:
+        """Return an attempt that is written, or waits to be."""
+        for batch in self._waiting:
+            if found := batch.changes.attempts.get(key):
+                return found
+        return self.keeper.attempt(key)
+
+    async def _begin(self) -> None:
+        """Look at the channels, and make the time since the last run a gap with the forwards that settled in it."""
+        await self._look()
+        now_ns = self.clock.now_ns()
+        seen_ns = self.keeper.covered_until_ns()
+        if seen_ns is not None and seen_ns < now_ns:
+            forwards = await self._settled(seen_ns, now_ns)
+            gap = Gap(
+                from_ns=UnixNs(seen_ns),
+                to_ns=now_ns,
+                reason=GapReason.NOT_RUNNING,
+                detail="nothing was recorded in this time",
+                forwards=forwards,
+            )
+            self.accounting.take(gap)
+            self._gaps.append(gap)
+        self._covered_from_ns = self._covered_to_ns = self._book_ns = now_ns
+
+    async def _listen(self) -> None:
+        async with contextlib.aclosing(self.reader.htlc_events()) as stream:
+            async for item in stream:
+                if isinstance(item, Gap):
+                    self._break_off(item)
+                else:
+                    self._covered_to_ns = max(self._covered_to_ns, item.timestamp_ns)
+                self.accounting.take(item)
+                self.events += 1
+
+    def _break_off(self, gap: Gap) -> None:
+        """End what was covered where a gap begins, and begin anew behind it."""
+        self._gaps.append(gap)
+        ended_ns = max(min(self._covered_to_ns, gap.from_ns), self._covered_from_ns)
+        self._waiting.append(
+            Batch(
+                changes=Changes(),
+                next_payment=self.accounting.next_payment,
+                covered=(self._covered_from_ns, ended_ns),
+            )
+        )
+        self._covered_from_ns = self._covered_to_ns = max(gap.to_ns, ended_ns)
+
+    async def _look(self) -> None:
+        """See the channels; where the node cannot be reached, they stay as last seen."""
+        try:
+            states = tuple(await self.reader.channels())
+        except NodeUnavailable as problem:
+            log.warning("the channels could not be read", problem=str(problem))
+            return
+        now_ns = self.clock.now_ns()
+        self.accounting.channels.see(states, now_ns)
+        self._looked, self._looked_ns = states, now_ns
+        self._covered_to_ns = max(self._covered_to_ns, now_ns) if self._covered_from_ns else 0
+
+    async def _read_book(self) -> None:
+        """Take the settled forwards from the node's own book: it misses none."""
+        now_ns = self.clock.now_ns()
+        forwards = await self._settled(self._book_ns, now_ns)
+        if forwards is not None:
+            for forward in forwards:
+                self.accounting.take_forward(forward)
+            # What settles at this moment may be dated a little earlier than it is written.
+            self._book_ns = max(self._book_ns, now_ns - 10 * NS_PER_SECOND)
+        await asyncio.to_thread(self._forget, now_ns)
+
+    def _forget(self, now_ns: int) -> None:
+        with contextlib.suppress(LensError):  # a disk that refuses is told by `flush`
+            self.keeper.forget(before_ns=now_ns - self.options.keep_days * NS_PER_DAY)
+
+    async def _settled(self, from_ns: int, to_ns: int) -> tuple[Forward, ...] | None:
+        try:
+            pages = self.reader.forwarding_history(since_ns=from_ns, until_ns=to_ns)
+            return tuple([each async for page in pages for each in page.forwards])
+        except NodeUnavailable as problem:
+            log.warning("the settled forwards could not be read", problem=str(problem))
+            return None
+
+    async def _repeat(self, every_s: float, work: "_Work") -> None:
+        while True:
+            await asyncio.sleep(every_s)
+            await work()
+
+    def _batch(self) -> Batch:
+        looked, self._looked = self._looked, ()
+        gaps, self._gaps = tuple(self._gaps), []
+        covered = (self._covered_from_ns, self._covered_to_ns) if self._covered_from_ns else None
+        return Batch(
+            changes=self.accounting.changes(self.clock.now_ns()),
+            next_payment=self.accounting.next_payment,
+            covered=covered,
+            gaps=gaps,
+            channels=looked,
+            seen_ns=self._looked_ns,
+        )
+
+    def _let_go(self, batch: Batch) -> None:
+        """Give up a batch that the disk would not take for too long: what it says was seen becomes a gap."""
+        log.error("a batch was let go: the disk refused it for too long", attempts=len(batch.changes.attempts))
+        now_ns = self.clock.now_ns()
+        self._gaps.append(
+            Gap(
+                from_ns=UnixNs(batch.covered[1] if batch.covered else now_ns),
+                to_ns=now_ns,
+                reason=GapReason.UNWRITTEN,
+                detail=self.problem,
+                lost=len(batch.changes.attempts),
+            )
+        )
+
+
+class _Work(Protocol):
+    async def __call__(self) -> None: ...
