@@ -91,22 +91,37 @@ class Htlcs:
         self.numbers[incoming] = self.numbers.get(incoming, -1) + 1
         return self.numbers[incoming]
 
-    def offered(self, amount_msat: int, fee_msat: int = 100, **ends: ChannelId) -> HtlcEvent:
+    def offered(
+        self, amount_msat: int, fee_msat: int = 100, *, incoming: ChannelId = P, outgoing: ChannelId = Q
+    ) -> HtlcEvent:
         """Return the event of an HTLC that goes on."""
-        number = self.number(ends.get("incoming", P))
-        return self.event(HtlcEventKind.FORWARD, number, amount_msat=amount_msat, fee_msat=fee_msat, **ends)
+        return self.event(
+            HtlcEventKind.FORWARD,
+            self.number(incoming),
+            amount_msat=amount_msat,
+            fee_msat=fee_msat,
+            incoming=incoming,
+            outgoing=outgoing,
+        )
 
     def refused(
         self,
         amount_msat: int,
         fee_msat: int = 100,
         failure: tuple[FailureCode, FailureDetail] = LIQUIDITY,
-        **ends: ChannelId,
+        *,
+        incoming: ChannelId = P,
+        outgoing: ChannelId = Q,
     ) -> HtlcEvent:
         """Return the event of an HTLC that our node refuses."""
-        number = self.number(ends.get("incoming", P))
         return self.event(
-            HtlcEventKind.LINK_FAIL, number, amount_msat=amount_msat, fee_msat=fee_msat, failure=failure, **ends
+            HtlcEventKind.LINK_FAIL,
+            self.number(incoming),
+            amount_msat=amount_msat,
+            fee_msat=fee_msat,
+            failure=failure,
+            incoming=incoming,
+            outgoing=outgoing,
         )
 
     def settled(self, offered: HtlcEvent) -> HtlcEvent:
@@ -118,5 +133,9 @@ class Htlcs:
         return self._end(HtlcEventKind.FORWARD_FAIL, offered)
 
     def _end(self, kind: HtlcEventKind, offered: HtlcEvent) -> HtlcEvent:
-        ends = {"incoming": offered.incoming_channel_id, "outgoing": offered.outgoing_channel_id}
-        return self.event(kind, offered.incoming_htlc_id, **ends)
+        return self.event(
+            kind,
+            offered.incoming_htlc_id,
+            incoming=offered.incoming_channel_id,
+            outgoing=offered.outgoing_channel_id,
+        )

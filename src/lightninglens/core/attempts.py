@@ -4,7 +4,7 @@ A circuit is an HTLC on its way through a node. It is known by the channel that 
 came by and its number there, which a channel never uses twice.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 from lightninglens.core.ids import ChannelId
@@ -93,6 +93,10 @@ that the fee was enough (`htlcswitch/link.go`, CheckHtlcForward).
 """
 
 
+Key = tuple[ChannelId, int]
+"""What tells circuits apart: the incoming channel, and the HTLC's number in it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForwardAttempt:
     """One HTLC that our node was asked to forward."""
@@ -117,7 +121,7 @@ class ForwardAttempt:
     """Number of the payment that it is taken for a part or a try of; 0: of none."""
 
     @property
-    def key(self) -> tuple[ChannelId, int]:
+    def key(self) -> Key:
         """What tells circuits apart."""
         return self.incoming_channel_id, self.incoming_htlc_id
 
@@ -162,3 +166,15 @@ class EstimatedPayment:
     """Whether it looks like a search for balances: amounts that go up and down, and nothing settles."""
     closed: bool
     """Whether no attempt is expected any more."""
+
+
+@dataclass(slots=True)
+class AttemptChanges:
+    """What counting has changed since it was last asked: the newest form of each record."""
+
+    attempts: dict[Key, ForwardAttempt] = field(default_factory=dict)
+    payments: dict[int, EstimatedPayment] = field(default_factory=dict)
+    ended: list[ForwardAttempt] = field(default_factory=list)
+    """Attempts that became final, each once, for sums."""
+    closed: list[EstimatedPayment] = field(default_factory=list)
+    """The same of payments."""

@@ -14,8 +14,8 @@ from typing import Protocol
 
 import structlog
 
-from lightninglens.analytics.missed.accounting import Changes, HtlcAccounting
-from lightninglens.core.attempts import EstimatedPayment, ForwardAttempt
+from lightninglens.analytics.missed.accounting import HtlcAccounting
+from lightninglens.core.attempts import AttemptChanges, AttemptState, EstimatedPayment, ForwardAttempt
 from lightninglens.core.channels import ChannelState
 from lightninglens.core.clock import Clock
 from lightninglens.core.errors import LensError, NodeUnavailable
@@ -77,6 +77,22 @@ class RecordingOptions:
 
 
 @dataclass(slots=True)
+class Totals:
+    """Attempts that ended since the start."""
+
+    settled: int = 0
+    refused: int = 0
+    failed_downstream: int = 0
+
+    def add(self, ended: Sequence[ForwardAttempt]) -> None:
+        """Count attempts."""
+        for attempt in ended:
+            self.settled += attempt.state is AttemptState.SETTLED
+            self.refused += attempt.state is AttemptState.FAILED_HERE
+            self.failed_downstream += attempt.state is AttemptState.FAILED_DOWNSTREAM
+
+
+@dataclass(slots=True)
 class Recording:
     """Records one node. `run` it; whoever wants to know more reads `accounting`."""
 
@@ -89,6 +105,7 @@ class Recording:
     accounting: HtlcAccounting = field(init=False)
     events: int = field(init=False, default=0)
     """Taken since the start."""
+    totals: Totals = field(init=False, default_factory=Totals)
     _covered_from_ns: int = field(init=False, default=0)
     _covered_to_ns: int = field(init=False, default=0)
     _gaps: list[Gap] = field(init=False, default_factory=list)
@@ -177,7 +194,7 @@ class Recording:
         ended_ns = max(min(self._covered_to_ns, gap.from_ns), self._covered_from_ns)
         self._waiting.append(
             Batch(
-                changes=Changes(),
+                changes=AttemptChanges(),
                 next_payment=self.accounting.next_payment,
                 covered=(self._covered_from_ns, ended_ns),
             )
@@ -228,8 +245,10 @@ class Recording:
         looked, self._looked = self._looked, ()
         gaps, self._gaps = tuple(self._gaps), []
         covered = (self._covered_from_ns, self._covered_to_ns) if self._covered_from_ns else None
+        changes = self.accounting.changes(self.clock.now_ns())
+        self.totals.add(changes.ended)
         return Batch(
-            changes=self.accounting.changes(self.clock.now_ns()),
+            changes=changes,
             next_payment=self.accounting.next_payment,
             covered=covered,
             gaps=gaps,

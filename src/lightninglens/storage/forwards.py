@@ -11,11 +11,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from lightninglens.analytics.missed.accounting import Changes
-from lightninglens.analytics.missed.columns import SumKey, SumValues, sums_of
-from lightninglens.core.attempts import AttemptState, EstimatedPayment, FailureCause, ForwardAttempt
+from lightninglens.core.attempts import AttemptChanges, AttemptState, EstimatedPayment, FailureCause, ForwardAttempt
 from lightninglens.core.channels import ChannelState
 from lightninglens.core.errors import DataError, LensError
+from lightninglens.core.forward_sums import SumKey, SumValues, sums_of
 from lightninglens.core.forwards import Gap, GapReason
 from lightninglens.core.ids import ChannelId
 from lightninglens.core.units import NS_PER_HOUR, UnixNs
@@ -68,7 +67,7 @@ _WRITE_COVERED = _upsert("covered", ("from_ns", "to_ns"), ("from_ns",), lambda n
 class Batch:
     """What is written at once."""
 
-    changes: Changes
+    changes: AttemptChanges
     next_payment: int
     """The first number that no payment has yet."""
     covered: tuple[int, int] | None = None

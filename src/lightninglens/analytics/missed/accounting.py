@@ -8,18 +8,24 @@ sends and receives itself is nobody's lost business.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from lightninglens.analytics.missed.causes import cause_of
 from lightninglens.analytics.missed.channels import ChannelBook
 from lightninglens.analytics.missed.payments import Pair, PaymentTracker
-from lightninglens.core.attempts import AttemptState, EstimatedPayment, FailureCause, ForwardAttempt
+from lightninglens.core.attempts import (
+    AttemptChanges,
+    AttemptState,
+    EstimatedPayment,
+    FailureCause,
+    ForwardAttempt,
+    Key,
+)
 from lightninglens.core.forwards import Forward, Gap
 from lightninglens.core.htlc import HtlcEvent, HtlcEventKind, HtlcEventType
 from lightninglens.core.ids import ChannelId
 from lightninglens.core.units import NS_PER_SECOND
 
-Key = tuple[ChannelId, int]
 Lookup = Callable[[Key], ForwardAttempt | None]
 """Finds a circuit that was counted earlier and is not in memory any more."""
 
@@ -31,18 +37,6 @@ _ENDS = {
     HtlcEventKind.FORWARD_FAIL: AttemptState.FAILED_DOWNSTREAM,
     HtlcEventKind.LINK_FAIL: AttemptState.FAILED_HERE,
 }
-
-
-@dataclass(slots=True)
-class Changes:
-    """What counting has changed since it was last asked: the newest form of each record."""
-
-    attempts: dict[Key, ForwardAttempt] = field(default_factory=dict)
-    payments: dict[int, EstimatedPayment] = field(default_factory=dict)
-    ended: list[ForwardAttempt] = field(default_factory=list)
-    """Attempts that became final, each once, for sums."""
-    closed: list[EstimatedPayment] = field(default_factory=list)
-    """The same of payments."""
 
 
 def _nothing(_key: Key) -> ForwardAttempt | None:
@@ -59,7 +53,7 @@ class HtlcAccounting:
         self._open: dict[Key, ForwardAttempt] = {}
         self._highest: dict[ChannelId, int] = {}
         self._wanted: dict[Key, ForwardAttempt] = {}
-        self._changes = Changes()
+        self._changes = AttemptChanges()
 
     @property
     def wants_book(self) -> bool:
@@ -90,12 +84,12 @@ class HtlcAccounting:
             self._changes.payments[over.number] = over
             self._changes.closed.append(over)
 
-    def changes(self, now_ns: int) -> Changes:
+    def changes(self, now_ns: int) -> AttemptChanges:
         """Return what has changed since the last call, with the payments that are over at `now_ns`."""
         for payment in self._tracker.close(now_ns):
             self._changes.payments[payment.number] = payment
             self._changes.closed.append(payment)
-        changes, self._changes = self._changes, Changes()
+        changes, self._changes = self._changes, AttemptChanges()
         return changes
 
     def take(self, item: HtlcEvent | Gap) -> bool:

@@ -4,47 +4,17 @@ Channels are rows of one list, so that the same code works on a store's answer
 and on a simulated node's memory.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lightninglens.core.attempts import EstimatedPayment, ForwardAttempt
+from lightninglens.core.attempts import EstimatedPayment
+from lightninglens.core.forward_sums import MOST_BUCKET, SumKey, SumValues
 from lightninglens.core.ids import ChannelId
-from lightninglens.core.units import MSAT_PER_SAT, NS_PER_HOUR
-
-MOST_BUCKET = 16
-
-
-class SumKey(NamedTuple):
-    """What sums are kept apart by."""
-
-    hour: int
-    """Hours since 1970 in which the attempt, or the payment, began."""
-    incoming_channel_id: ChannelId
-    outgoing_channel_id: ChannelId
-    bucket: int
-    state: int
-    cause: int
-
-
-class SumValues(NamedTuple):
-    """Sums, which add up."""
-
-    attempts: int = 0
-    amount_msat: int = 0
-    fee_msat: int = 0
-    payments: int = 0
-    payment_amount_msat: int = 0
-    payment_fee_msat: int = 0
-    held_ns: int = 0
-    """How long the attempts were in flight."""
-
-    def plus(self, other: "SumValues") -> "SumValues":
-        """Return the sum of both."""
-        return SumValues(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
+from lightninglens.core.units import MSAT_PER_SAT
 
 
 class Sums(NamedTuple):
@@ -99,48 +69,11 @@ class Evidence:
     """Of the window."""
 
 
-def bucket_of(amount_msat: int) -> int:
-    """Return the class of an amount: each reaches to four times the one before, from 1 sat on."""
-    return min((amount_msat // MSAT_PER_SAT).bit_length() // 2, MOST_BUCKET)
-
-
 def buckets_of(amount_msat: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the classes of amounts."""
     sat = np.maximum(amount_msat // MSAT_PER_SAT, 0)
     bits = np.frexp(sat.astype(np.float64))[1].astype(np.int64)
     return np.minimum(bits // 2, MOST_BUCKET)
-
-
-def sums_of(
-    ended: Iterable[ForwardAttempt], closed: Iterable[EstimatedPayment], into: dict[SumKey, SumValues]
-) -> dict[SumKey, SumValues]:
-    """Add attempts that ended and payments that closed to sums, and return these."""
-    for attempt in ended:
-        held_ns = (attempt.ended_ns or attempt.began_ns) - attempt.began_ns
-        values = SumValues(
-            attempts=1, amount_msat=attempt.outgoing_amount_msat, fee_msat=attempt.fee_msat, held_ns=held_ns
-        )
-        key = SumKey(
-            attempt.began_ns // NS_PER_HOUR,
-            attempt.incoming_channel_id,
-            attempt.outgoing_channel_id,
-            bucket_of(attempt.outgoing_amount_msat),
-            int(attempt.state),
-            int(attempt.cause),
-        )
-        into[key] = into.get(key, SumValues()).plus(values)
-    for payment in closed:
-        values = SumValues(payments=1, payment_amount_msat=payment.amount_msat, payment_fee_msat=payment.fee_msat)
-        key = SumKey(
-            payment.began_ns // NS_PER_HOUR,
-            payment.incoming_channel_id,
-            payment.outgoing_channel_id,
-            bucket_of(payment.amount_msat),
-            int(payment.state),
-            int(payment.cause),
-        )
-        into[key] = into.get(key, SumValues()).plus(values)
-    return into
 
 
 def evidence_of(

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lightninglens.analytics.missed.columns import MOST_BUCKET, Evidence, Sums
+from lightninglens.analytics.missed.columns import Evidence, Sums
 from lightninglens.core.attempts import AttemptState
+from lightninglens.core.forward_sums import MOST_BUCKET
 
 PRIOR_PAYMENTS = 8.0
 """So many payments of a narrower class weigh as much as what the wider one says."""

@@ -11,24 +11,30 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lightninglens.app.cli.framework import invocation, new_app
+from lightninglens.app.cli.lnd_options import (
+    GRPC_HOST,
+    AllowBroad,
+    AsJson,
+    GrpcHost,
+    LndDir,
+    MacaroonFile,
+    Network,
+    RestHost,
+    Timeout,
+    TlsCert,
+    Transport,
+    TransportOption,
+    lnd_options,
+)
 
 if TYPE_CHECKING:
     from lightninglens.core.channels import ChannelState
     from lightninglens.core.node import NodeInfo
-    from lightninglens.nodes.lnd.client import LndOptions
 
 app = new_app(
     help="Read a Lightning node (LND), and make it a macaroon that allows no more than is needed.",
     epilog="Example: lens node info --lnd-dir ~/.lnd --network mainnet",
 )
-
-
-class TransportOption(StrEnum):
-    """How to reach the node."""
-
-    AUTO = "auto"
-    GRPC = "grpc"
-    REST = "rest"
 
 
 class RoleOption(StrEnum):
@@ -41,61 +47,13 @@ class RoleOption(StrEnum):
     CHANNELS = "channels"
 
 
-LndDir = Annotated[Path | None, typer.Option("--lnd-dir", "--lnddir", help="LND's directory; otherwise ~/.lnd.")]
-Network = Annotated[
-    str | None,
-    typer.Option(help="mainnet, testnet, testnet4, signet, regtest or simnet; otherwise the only one there is."),
-]
-GrpcHost = Annotated[str, typer.Option(help="Where LND's gRPC answers.")]
-RestHost = Annotated[str | None, typer.Option(help="Where LND's REST answers; otherwise the same host, port 8080.")]
-TlsCert = Annotated[Path | None, typer.Option(help="LND's tls.cert; otherwise the one in --lnd-dir.")]
-MacaroonFile = Annotated[
-    Path | None, typer.Option("--macaroon", help="The macaroon's file; otherwise the narrowest in --lnd-dir.")
-]
-Transport = Annotated[TransportOption, typer.Option(help="auto takes REST where gRPC cannot be reached.")]
-AllowBroad = Annotated[
-    bool, typer.Option("--allow-broad-macaroon", help="Use a macaroon that allows more than the command needs.")
-]
-Timeout = Annotated[float, typer.Option(help="Seconds to wait for an answer.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
-
-_GRPC_HOST = "localhost:10009"
-
-
-def _options(
-    *,
-    lnd_dir: Path | None,
-    network: str | None,
-    grpc_host: str,
-    rest_host: str | None,
-    tls_cert: Path | None,
-    macaroon: Path | None,
-    transport: str = "auto",
-    allow_broad_macaroon: bool = False,
-    timeout: float,
-) -> "LndOptions":
-    from lightninglens.nodes.lnd.client.place import LndOptions, TransportChoice
-
-    return LndOptions(
-        lnd_dir=lnd_dir,
-        network=network,
-        grpc_host=grpc_host,
-        rest_host=rest_host,
-        tls_cert=tls_cert,
-        macaroon=macaroon,
-        transport=TransportChoice(transport),
-        allow_broad_macaroon=allow_broad_macaroon,
-        timeout_s=timeout,
-    )
-
-
 @app.command(epilog="Example: lens node info --lnd-dir ~/.lnd --network mainnet --json")
 def info(
     ctx: typer.Context,
     *,
     lnd_dir: LndDir = None,
     network: Network = None,
-    grpc_host: GrpcHost = _GRPC_HOST,
+    grpc_host: GrpcHost = GRPC_HOST,
     rest_host: RestHost = None,
     tls_cert: TlsCert = None,
     macaroon: MacaroonFile = None,
@@ -108,7 +66,7 @@ def info(
     from lightninglens.nodes.lnd.client.reader import LndReader
 
     invocation(ctx).start()
-    options = _options(
+    options = lnd_options(
         lnd_dir=lnd_dir,
         network=network,
         grpc_host=grpc_host,
@@ -149,7 +107,7 @@ def channels(
     *,
     lnd_dir: LndDir = None,
     network: Network = None,
-    grpc_host: GrpcHost = _GRPC_HOST,
+    grpc_host: GrpcHost = GRPC_HOST,
     rest_host: RestHost = None,
     tls_cert: TlsCert = None,
     macaroon: MacaroonFile = None,
@@ -162,7 +120,7 @@ def channels(
     from lightninglens.nodes.lnd.client.reader import LndReader
 
     invocation(ctx).start()
-    options = _options(
+    options = lnd_options(
         lnd_dir=lnd_dir,
         network=network,
         grpc_host=grpc_host,
@@ -192,7 +150,7 @@ def bake(
     role: Annotated[RoleOption, typer.Option(help="What the macaroon is for.")],
     lnd_dir: LndDir = None,
     network: Network = None,
-    grpc_host: GrpcHost = _GRPC_HOST,
+    grpc_host: GrpcHost = GRPC_HOST,
     tls_cert: TlsCert = None,
     macaroon: Annotated[
         Path | None, typer.Option("--macaroon", help="One that may bake; otherwise admin.macaroon in --lnd-dir.")
@@ -218,7 +176,7 @@ def bake(
     from lightninglens.nodes.lnd.client.roles import Role
 
     invocation(ctx).start()
-    options = _options(
+    options = lnd_options(
         lnd_dir=lnd_dir,
         network=network,
         grpc_host=grpc_host,

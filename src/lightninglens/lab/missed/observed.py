@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from lightninglens.analytics.missed.accounting import Changes, HtlcAccounting
-from lightninglens.analytics.missed.columns import Evidence, SumKey, SumValues, evidence_of, sums_of
-from lightninglens.core.attempts import EstimatedPayment, ForwardAttempt
+from lightninglens.analytics.missed.accounting import HtlcAccounting
+from lightninglens.analytics.missed.columns import Evidence, evidence_of
+from lightninglens.core.attempts import AttemptChanges, EstimatedPayment, ForwardAttempt
+from lightninglens.core.forward_sums import SumKey, SumValues, sums_of
 from lightninglens.core.graph import NetworkGraph
 from lightninglens.core.ids import ChannelId
 from lightninglens.core.units import NS_PER_SECOND
@@ -50,7 +51,7 @@ class Watch:
         peers = {each.channel_id: str(each.peer_id) for each in channels.states()}
         return evidence_of(list(self.sums.items()), list(self.refused.values()), peers)
 
-    def _keep(self, changes: Changes) -> None:
+    def _keep(self, changes: AttemptChanges) -> None:
         sums_of(changes.ended, changes.closed, self.sums)
         self.attempts.update(changes.attempts)
         self.refused.update({each.number: each for each in changes.closed if each.refused_here})

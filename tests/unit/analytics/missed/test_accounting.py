@@ -1,8 +1,8 @@
 import pytest
 from tests.support.htlcs import START_NS, Htlcs, P, Q, R, channel
 
-from lightninglens.analytics.missed.accounting import Changes, HtlcAccounting
-from lightninglens.core.attempts import AttemptState, FailureCause, ForwardAttempt
+from lightninglens.analytics.missed.accounting import HtlcAccounting
+from lightninglens.core.attempts import AttemptChanges, AttemptState, FailureCause, ForwardAttempt
 from lightninglens.core.forwards import Forward, Gap, GapReason
 from lightninglens.core.htlc import HtlcEventKind, HtlcEventType
 from lightninglens.core.units import Msat, UnixNs
@@ -44,7 +44,7 @@ def gap(htlcs: Htlcs, *forwards: Forward) -> Gap:
     )
 
 
-def only(changes: Changes) -> ForwardAttempt:
+def only(changes: AttemptChanges) -> ForwardAttempt:
     (attempt,) = changes.attempts.values()
     return attempt
 
@@ -142,9 +142,7 @@ def test_a_book_without_ids_fills_in_and_adds_nothing_else(accounting: HtlcAccou
 
 
 @pytest.mark.parametrize("ids", [True, False])
-def test_a_gap_brings_the_forwards_that_settled_in_it(
-    accounting: HtlcAccounting, htlcs: Htlcs, *, ids: bool
-) -> None:
+def test_a_gap_brings_the_forwards_that_settled_in_it(accounting: HtlcAccounting, htlcs: Htlcs, *, ids: bool) -> None:
     unseen = htlcs.event(HtlcEventKind.SETTLE, 11)
     line = book_line(unseen, htlcs.now_ns, ids=ids)
     accounting.take(gap(htlcs, line))

@@ -1,0 +1,5 @@
+"""`lens monitor`."""
+
+from lightninglens.app.cli.missed import monitor_app as app
+
+__all__ = ["app"]

@@ -1,0 +1,76 @@
+"""Sums over attempts to forward and over the payments that they are taken for, by the hour."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from lightninglens.core.attempts import EstimatedPayment, ForwardAttempt
+from lightninglens.core.ids import ChannelId
+from lightninglens.core.units import MSAT_PER_SAT, NS_PER_HOUR
+
+MOST_BUCKET = 16
+
+
+class SumKey(NamedTuple):
+    """What sums are kept apart by."""
+
+    hour: int
+    """Hours since 1970 in which the attempt, or the payment, began."""
+    incoming_channel_id: ChannelId
+    outgoing_channel_id: ChannelId
+    bucket: int
+    state: int
+    cause: int
+
+
+class SumValues(NamedTuple):
+    """Sums, which add up."""
+
+    attempts: int = 0
+    amount_msat: int = 0
+    fee_msat: int = 0
+    payments: int = 0
+    payment_amount_msat: int = 0
+    payment_fee_msat: int = 0
+    held_ns: int = 0
+    """How long the attempts were in flight."""
+
+    def plus(self, other: "SumValues") -> "SumValues":
+        """Return the sum of both."""
+        return SumValues(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
+
+
+def bucket_of(amount_msat: int) -> int:
+    """Return the class of an amount: each reaches to four times the one before, from 1 sat on."""
+    return min((amount_msat // MSAT_PER_SAT).bit_length() // 2, MOST_BUCKET)
+
+
+def sums_of(
+    ended: Iterable[ForwardAttempt], closed: Iterable[EstimatedPayment], into: dict[SumKey, SumValues]
+) -> dict[SumKey, SumValues]:
+    """Add attempts that ended and payments that closed to sums, and return these."""
+    for attempt in ended:
+        held_ns = (attempt.ended_ns or attempt.began_ns) - attempt.began_ns
+        values = SumValues(
+            attempts=1, amount_msat=attempt.outgoing_amount_msat, fee_msat=attempt.fee_msat, held_ns=held_ns
+        )
+        key = SumKey(
+            attempt.began_ns // NS_PER_HOUR,
+            attempt.incoming_channel_id,
+            attempt.outgoing_channel_id,
+            bucket_of(attempt.outgoing_amount_msat),
+            int(attempt.state),
+            int(attempt.cause),
+        )
+        into[key] = into.get(key, SumValues()).plus(values)
+    for payment in closed:
+        values = SumValues(payments=1, payment_amount_msat=payment.amount_msat, payment_fee_msat=payment.fee_msat)
+        key = SumKey(
+            payment.began_ns // NS_PER_HOUR,
+            payment.incoming_channel_id,
+            payment.outgoing_channel_id,
+            bucket_of(payment.amount_msat),
+            int(payment.state),
+            int(payment.cause),
+        )
+        into[key] = into.get(key, SumValues()).plus(values)
+    return into
