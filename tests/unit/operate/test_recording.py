@@ -1,0 +1,188 @@
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
+from pathlib import Path
+
+import pytest
+from tests.support.htlcs import START_NS, Htlcs, P, Q, channel
+
+from lightninglens.core.attempts import AttemptState
+from lightninglens.core.channels import ChannelState
+from lightninglens.core.clock import VirtualClock
+from lightninglens.core.errors import LensError, NodeUnavailable
+from lightninglens.core.forwards import Forward, ForwardPage, Gap, GapReason
+from lightninglens.core.htlc import HtlcEvent
+from lightninglens.core.units import Msat, UnixNs
+from lightninglens.operate.recording import Recording, RecordingOptions
+from lightninglens.storage.forwards import Batch, ForwardStore
+
+pytestmark = pytest.mark.asyncio
+LATER_NS = 2**62
+QUICK = RecordingOptions(flush_s=0.01, look_s=0.01, book_s=0.01)
+
+
+class Node:
+    """A node whose events, channels and book are what the test says."""
+
+    def __init__(self) -> None:
+        self.items: asyncio.Queue[HtlcEvent | Gap] = asyncio.Queue()
+        self.book: list[Forward] = []
+        self.away = False
+
+    async def channels(self) -> Sequence[ChannelState]:
+        if self.away:
+            raise NodeUnavailable("away")
+        return [channel(P), channel(Q)]
+
+    async def htlc_events(self) -> AsyncGenerator[HtlcEvent | Gap, None]:
+        while True:
+            yield await self.items.get()
+
+    async def forwarding_history(
+        self, *, since_ns: int = 0, until_ns: int | None = None
+    ) -> AsyncGenerator[ForwardPage, None]:
+        if self.away:
+            raise NodeUnavailable("away")
+        found = tuple(each for each in self.book if since_ns <= each.settled_ns < (until_ns or LATER_NS))
+        yield ForwardPage(forwards=found, covered_from_ns=UnixNs(since_ns), covered_until_ns=UnixNs(until_ns or 0))
+
+
+class Full(ForwardStore):
+    """A store on a disk that is full while the test says so."""
+
+    full = False
+
+    def write(self, batch: Batch) -> None:
+        if self.full:
+            raise LensError("no space left on device")
+        super().write(batch)
+
+
+def line(settled_ns: int, number: int) -> Forward:
+    return Forward(
+        settled_ns=UnixNs(settled_ns),
+        incoming_channel_id=P,
+        outgoing_channel_id=Q,
+        incoming_amount_msat=Msat(1_010),
+        outgoing_amount_msat=Msat(1_000),
+        incoming_htlc_id=number,
+        outgoing_htlc_id=number,
+    )
+
+
+async def until(done: Callable[[], object]) -> None:
+    """Wait until a condition holds."""
+    async with asyncio.timeout(10):
+        while not done():  # noqa: ASYNC110 - a condition, and no event
+            await asyncio.sleep(0.005)
+
+
+async def run_until(recording: Recording, done: Callable[[], object]) -> None:
+    """Run a recording until a condition holds, and end it as a signal would."""
+    task = asyncio.create_task(recording.run())
+    await until(lambda: done() or task.done())
+    if task.done():
+        task.result()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_events_are_on_disk_and_counted_once_over_two_runs(tmp_path: Path) -> None:
+    node, htlcs, clock = Node(), Htlcs(), VirtualClock(START_NS)
+    offered, refused = htlcs.offered(1_000_000), htlcs.refused(2_000_000)
+    with ForwardStore(tmp_path / "f.db") as store:
+        recording = Recording(node, store, clock, QUICK)  # type: ignore[arg-type]
+        for event in (offered, refused):
+            node.items.put_nowait(event)
+        await run_until(recording, lambda: recording.events == 2)
+        assert [each.state for each in store.unresolved()] == [AttemptState.IN_FLIGHT]
+    clock.advance_to(START_NS + 10**9)
+    with ForwardStore(tmp_path / "f.db") as store:
+        again = Recording(node, store, clock, QUICK)  # type: ignore[arg-type]
+        for event in (offered, refused, htlcs.settled(offered)):
+            node.items.put_nowait(event)
+        await run_until(again, lambda: again.events == 3)
+        clock.advance_to(START_NS + 10**12)
+        await again.flush()
+        sums = store.sums(since_ns=0, until_ns=LATER_NS)
+        assert sum(values.attempts for _, values in sums) == 2
+        assert again.totals.settled == 1
+        (gap,) = store.gaps(since_ns=0, until_ns=LATER_NS)
+        assert gap.reason is GapReason.NOT_RUNNING
+
+
+async def test_what_settled_while_nothing_ran_comes_from_the_book(tmp_path: Path) -> None:
+    node, clock = Node(), VirtualClock(START_NS)
+    with ForwardStore(tmp_path / "f.db") as store:
+        first = Recording(node, store, clock, QUICK)  # type: ignore[arg-type]
+        await run_until(first, lambda: store.covered_until_ns() is not None)
+        clock.advance_to(START_NS + 3 * 10**9)
+        node.book = [line(START_NS + 10**9, 0), line(START_NS + 2 * 10**9, 1)]
+        second = Recording(node, store, clock, QUICK)  # type: ignore[arg-type]
+        await run_until(second, lambda: second.totals.settled == 2)
+        assert len(store.newest(10)) == 2
+
+
+async def test_a_gap_ends_what_was_covered_and_the_rest_begins_behind_it(tmp_path: Path) -> None:
+    node, clock = Node(), VirtualClock(START_NS)
+    gap = Gap(
+        from_ns=UnixNs(START_NS + 100),
+        to_ns=UnixNs(START_NS + 200),
+        reason=GapReason.ENDED,
+        detail="restart",
+        forwards=(line(START_NS + 150, 5),),
+    )
+    with ForwardStore(tmp_path / "f.db") as store:
+        recording = Recording(node, store, clock, QUICK)  # type: ignore[arg-type]
+        clock.advance_to(START_NS + 100)
+        node.items.put_nowait(gap)
+        await run_until(recording, lambda: bool(store.gaps(since_ns=0, until_ns=LATER_NS)))
+        covered = store.covered(since_ns=0, until_ns=LATER_NS)
+        assert all(end <= gap.from_ns or begin >= gap.to_ns for begin, end in covered)
+        assert recording.totals.settled == 1
+
+
+async def test_a_full_disk_is_told_and_nothing_is_lost_once_there_is_room(tmp_path: Path) -> None:
+    node, htlcs, clock = Node(), Htlcs(), VirtualClock(START_NS)
+    with Full(tmp_path / "f.db") as store:
+        recording = Recording(node, store, clock, QUICK)  # type: ignore[arg-type]
+        task = asyncio.create_task(recording.run())
+        store.full = True
+        node.items.put_nowait(htlcs.refused(2_000_000))
+        await until(lambda: recording.problem)
+        assert "no space left" in recording.problem
+        assert store.newest(10) == []
+        store.full = False
+        await until(lambda: not recording.problem and store.newest(10))
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_disk_that_refuses_for_too_long_makes_a_gap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lightninglens.operate.recording.MOST_WAITING", 3)
+    node, htlcs, clock = Node(), Htlcs(), VirtualClock(START_NS)
+    with Full(tmp_path / "f.db") as store:
+        recording = Recording(node, store, clock, QUICK)  # type: ignore[arg-type]
+        store.full = True
+        for _ in range(6):
+            recording.accounting.take(htlcs.refused(2_000_000))
+            await recording.flush()
+        store.full = False
+        await recording.flush()
+        await recording.flush()
+        gaps = store.gaps(since_ns=0, until_ns=LATER_NS)
+        assert {each.reason for each in gaps} == {GapReason.UNWRITTEN}
+        assert sum(each.lost or 0 for each in gaps) + len(store.newest(10)) == 6
+
+
+async def test_a_node_that_is_away_is_waited_for(tmp_path: Path) -> None:
+    node, clock = Node(), VirtualClock(START_NS)
+    node.away = True
+    with ForwardStore(tmp_path / "f.db") as store:
+        recording = Recording(node, store, clock, QUICK)  # type: ignore[arg-type]
+        task = asyncio.create_task(recording.run())
+        await asyncio.sleep(0.05)
+        assert recording.accounting.channels.states() == []
+        node.away = False
+        await until(recording.accounting.channels.states)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

@@ -1,0 +1,159 @@
+import sqlite3
+from pathlib import Path
+
+import pytest
+from tests.support.htlcs import SECOND, START_NS, Htlcs, P, Q, R, channel
+
+from lightninglens.analytics.missed.accounting import HtlcAccounting
+from lightninglens.core.attempts import AttemptState, FailureCause
+from lightninglens.core.errors import DataError, LensError
+from lightninglens.core.forwards import Gap, GapReason
+from lightninglens.core.ids import ChannelId
+from lightninglens.core.units import NS_PER_HOUR, UnixNs
+from lightninglens.storage.forwards import FORWARDS_FILE, Batch, ForwardStore
+
+LATER_NS = 2**62
+ALIAS = ChannelId.of(16_500_000, 1, 0)
+"""An id beyond 63 bits, as LND gives channels before they confirm."""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / FORWARDS_FILE
+
+
+def batch(accounting: HtlcAccounting, now_ns: int = LATER_NS, **others: object) -> Batch:
+    return Batch(changes=accounting.changes(now_ns), next_payment=accounting.next_payment, **others)  # type: ignore[arg-type]
+
+
+def test_what_is_written_is_read_again(path: Path) -> None:
+    accounting, htlcs = HtlcAccounting(), Htlcs()
+    accounting.channels.see([channel(P), channel(Q), channel(ALIAS)], UnixNs(START_NS))
+    offered, refused = htlcs.offered(1_000_000), htlcs.refused(2_000_000, outgoing=ALIAS)
+    for event in (offered, refused, htlcs.settled(offered)):
+        accounting.take(event)
+    written = batch(accounting)
+    with ForwardStore(path) as store:
+        store.write(written)
+    with ForwardStore(path) as store:
+        assert [each for _, each in store.newest(10)] == list(reversed(written.changes.attempts.values()))
+        assert store.attempt((P, 1)) == written.changes.attempts[P, 1]
+        assert store.attempt((P, 77)) is None
+        (payment,) = store.refused_payments(since_ns=0, until_ns=LATER_NS)
+        assert payment.outgoing_channel_id == ALIAS
+        assert payment in written.changes.closed
+        assert store.next_payment() == accounting.next_payment
+        (found,) = store.refused_at(ALIAS, since_ns=0, until_ns=LATER_NS, limit=10)
+        assert found.cause is FailureCause.LIQUIDITY
+
+
+def test_sums_add_up_over_batches_and_hours(path: Path) -> None:
+    accounting, htlcs = HtlcAccounting(), Htlcs()
+    with ForwardStore(path) as store:
+        for _ in range(6):
+            accounting.take(htlcs.refused(2_000_000, 2_000))
+            htlcs.later(1_800)
+            store.write(batch(accounting, htlcs.now_ns))
+        by_hour = store.sums(since_ns=START_NS, until_ns=htlcs.now_ns, by_hour=True)
+        ((_, values),) = store.sums(since_ns=START_NS, until_ns=htlcs.now_ns)
+    assert len(by_hour) in {3, 4}
+    assert (values.attempts, values.payments) == (6, 6)
+    assert (values.amount_msat, values.fee_msat) == (12_000_000, 12_000)
+    assert values.payment_fee_msat == 12_000
+
+
+def test_a_window_touches_whole_hours(path: Path) -> None:
+    accounting, htlcs = HtlcAccounting(), Htlcs()
+    accounting.take(htlcs.refused(2_000_000))
+    hour_ns = START_NS // NS_PER_HOUR * NS_PER_HOUR
+    with ForwardStore(path) as store:
+        store.write(batch(accounting))
+        assert store.sums(since_ns=hour_ns, until_ns=hour_ns + 1)
+        assert not store.sums(since_ns=hour_ns + NS_PER_HOUR, until_ns=LATER_NS)
+        assert not store.sums(since_ns=0, until_ns=hour_ns)
+
+
+def test_a_payment_that_was_not_refused_is_kept_only_while_it_is_open(path: Path) -> None:
+    accounting, htlcs = HtlcAccounting(), Htlcs()
+    offered = htlcs.offered(1_000_000)
+    accounting.take(offered)
+    with ForwardStore(path) as store:
+        store.write(batch(accounting, htlcs.now_ns))
+        assert [each.number for each in store.open_payments()] == [1]
+        assert [each.state for each in store.unresolved()] == [AttemptState.IN_FLIGHT]
+        accounting.take(htlcs.settled(offered))
+        store.write(batch(accounting))
+        assert store.open_payments() == []
+        assert store.unresolved() == []
+        assert sum(values.payments for _, values in store.sums(since_ns=0, until_ns=LATER_NS)) == 1
+
+
+def test_coverage_and_gaps(path: Path) -> None:
+    accounting = HtlcAccounting()
+    gap = Gap(
+        from_ns=UnixNs(50), to_ns=UnixNs(70), reason=GapReason.DISCONNECTED, detail="cable", lost=3, forwards=None
+    )
+    with ForwardStore(path) as store:
+        assert store.covered_until_ns() is None
+        store.write(batch(accounting, covered=(10, 40)))
+        store.write(batch(accounting, covered=(10, 50), gaps=(gap,)))
+        store.write(batch(accounting, covered=(70, 90)))
+        assert store.covered(since_ns=20, until_ns=80) == [(20, 50), (70, 80)]
+        assert store.covered_until_ns() == 90
+        (found,) = store.gaps(since_ns=60, until_ns=65)
+        assert (found.reason, found.detail, found.lost) == (GapReason.DISCONNECTED, "cable", 3)
+        assert store.gaps(since_ns=70, until_ns=90) == []
+
+
+def test_channels_are_kept_as_last_seen(path: Path) -> None:
+    accounting = HtlcAccounting()
+    with ForwardStore(path) as store:
+        store.write(batch(accounting, channels=(channel(P), channel(ALIAS)), seen_ns=START_NS))
+        store.write(batch(accounting, channels=(channel(P, active=False),), seen_ns=START_NS + 1))
+        found = {each.channel_id: (seen, each.active) for seen, each in store.channels()}
+    assert found == {P: (START_NS + 1, False), ALIAS: (START_NS, True)}
+
+
+def test_old_attempts_go_and_sums_stay(path: Path) -> None:
+    accounting, htlcs = HtlcAccounting(), Htlcs()
+    for _ in range(3):
+        accounting.take(htlcs.refused(2_000_000, outgoing=R))
+        htlcs.later(86_400)
+    with ForwardStore(path) as store:
+        store.write(batch(accounting))
+        assert store.forget(before_ns=START_NS + 86_400 * SECOND) == 2
+        assert len(store.newest(10)) == 2
+        assert sum(values.attempts for _, values in store.sums(since_ns=0, until_ns=LATER_NS)) == 3
+        assert store.forget(before_ns=LATER_NS) == 4
+        assert store.newest(10) == []
+        assert store.forget(before_ns=LATER_NS) == 0
+
+
+def test_a_batch_is_written_whole_or_not_at_all(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    accounting, htlcs = HtlcAccounting(), Htlcs()
+    accounting.take(htlcs.refused(2_000_000))
+    with ForwardStore(path) as store:
+        monkeypatch.setattr("lightninglens.storage.forwards._WRITE_SUM", "INSERT INTO nowhere VALUES (?)")
+        with pytest.raises(LensError, match=r"cannot be written .* what was written before is safe"):
+            store.write(batch(accounting))
+        assert store.newest(10) == []
+
+
+def test_a_damaged_file_is_left_as_it_is_and_told_in_words(path: Path) -> None:
+    with ForwardStore(path) as store:
+        store.write(batch(HtlcAccounting()))
+    content = bytearray(path.read_bytes())
+    content[100:4096] = b"\xff" * 3996
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="was left as it is"):
+        ForwardStore(path)
+    assert path.read_bytes() == bytes(content)
+
+
+def test_a_table_that_is_gone_is_told_in_words(path: Path) -> None:
+    with ForwardStore(path) as store:
+        with sqlite3.connect(path) as other:
+            other.execute("DROP TABLE attempts")
+        other.close()
+        with pytest.raises(DataError, match="cannot be read"):
+            store.newest(1)
