@@ -1,0 +1,185 @@
+import dataclasses
+
+import pytest
+from tests.support.htlcs import POLICY, START_NS, Htlcs, P, Q, channel
+
+from lightninglens.analytics.missed.accounting import HtlcAccounting
+from lightninglens.analytics.missed.columns import Evidence, evidence_of
+from lightninglens.analytics.missed.opportunities import (
+    Opportunity,
+    OpportunityOptions,
+    Recommendation,
+    find_opportunities,
+    ranked,
+    urgency,
+)
+from lightninglens.analytics.missed.report import MissedReport, coverage_of, row_of, to_plain
+from lightninglens.analytics.missed.summary import channel_stats
+from lightninglens.core.attempts import FailureCause
+from lightninglens.core.channels import ChannelState
+from lightninglens.core.forward_sums import sums_of
+from lightninglens.core.htlc import FailureCode, FailureDetail
+from lightninglens.core.units import Msat, Ppm, UnixNs
+
+LATER_NS = 2**62
+FEE = (FailureCode.FEE_INSUFFICIENT, FailureDetail.NO_DETAIL)
+MAX_HTLC = (FailureCode.TEMPORARY_CHANNEL_FAILURE, FailureDetail.HTLC_EXCEEDS_MAX)
+OFFLINE = (FailureCode.UNKNOWN_NEXT_PEER, FailureDetail.NO_DETAIL)
+ANY = OpportunityOptions(min_failures=1, min_missed_sat=0)
+
+
+def evidence(*refusals: tuple[int, int, tuple[FailureCode, FailureDetail]], settled: int = 0) -> Evidence:
+    accounting, htlcs = HtlcAccounting(), Htlcs()
+    empty = channel(Q, local_msat=Msat(100_000_000), outbound_msat=Msat(90_000_000))
+    accounting.channels.see([channel(P), empty], UnixNs(START_NS))
+    for amount_msat, fee_msat, failure in refusals:
+        accounting.take(htlcs.refused(amount_msat, fee_msat, failure))
+        htlcs.later(200)
+    for _ in range(settled):
+        offered = htlcs.offered(1_000_000, 10_000)
+        accounting.take(offered)
+        htlcs.later(200)
+        accounting.take(htlcs.settled(offered))
+    changes = accounting.changes(LATER_NS)
+    sums = sums_of(changes.ended, changes.closed, {})
+    refused = [each for each in changes.closed if each.refused_here]
+    return evidence_of(list(sums.items()), refused, {P: "p", Q: "q"})
+
+
+def only(found: list[Opportunity]) -> Opportunity:
+    (one,) = found
+    return one
+
+
+def opportunity(*refusals: tuple[int, int, tuple[FailureCode, FailureDetail]], **changed: object) -> Opportunity:
+    state: ChannelState = dataclasses.replace(channel(Q), **changed)  # type: ignore[arg-type]
+    return only(find_opportunities(evidence(*refusals), {Q: state}, observed_hours=24, options=ANY))
+
+
+LIQUIDITY = (FailureCode.TEMPORARY_CHANNEL_FAILURE, FailureDetail.INSUFFICIENT_BALANCE)
+
+
+@pytest.mark.promise("A3.11")
+@pytest.mark.parametrize(
+    ("missed_sat", "failures", "rate", "expected"),
+    [
+        (0.0, 0, 0.0, 0.0),
+        (1_234.56, 15, 1.0, 64.93824),
+        (543.21, 8, 1.0, 56.17284),
+        (234.12, 5, 0.97, 45.03648),
+        (10_000.0, 10, 1.0, 100.0),
+        (1e9, 10**6, 1.0, 100.0),
+    ],
+)
+def test_urgency_is_the_documented_formula(missed_sat: float, failures: int, rate: float, expected: float) -> None:
+    assert urgency(missed_sat=missed_sat, failures=failures, failure_rate=rate) == pytest.approx(expected)
+
+
+@pytest.mark.promise("A2.13")
+def test_statistics_count_each_failure_once() -> None:
+    stats = channel_stats(evidence(*[(490_000_000, 9_000, LIQUIDITY)] * 3, (1_000_000, 1, FEE), settled=6))[Q]
+    assert (stats.total_forwards, stats.successful_forwards, stats.failed_forwards) == (10, 6, 4)
+    assert (stats.success_rate, stats.failure_rate) == (0.6, 0.4)
+    assert (stats.liquidity_failures, stats.fee_failures) == (3, 1)
+    assert stats.failures_by_cause == {FailureCause.LIQUIDITY: 3, FailureCause.FEE: 1}
+    assert stats.missed_revenue_sats == pytest.approx(27.0)
+    assert channel_stats(evidence()) == {}
+
+
+@pytest.mark.promise("A3.12")
+def test_an_empty_channel_wants_outbound() -> None:
+    found = opportunity(*[(490_000_000, 49_000, LIQUIDITY)] * 4)
+    assert found.recommendation is Recommendation.REBALANCE_OUTBOUND
+    assert found.move_msat > 0
+    assert found.cost_msat == found.move_msat * 200 // 1_000_000
+    assert found.net_msat == found.expected_msat - found.cost_msat
+    assert "outbound" in found.recommended_action
+    assert found.main_cause is FailureCause.LIQUIDITY
+
+
+@pytest.mark.promise("A2.7")
+def test_payments_larger_than_the_channel_want_another_channel() -> None:
+    found = opportunity(*[(950_000_000, 49_000, LIQUIDITY)] * 4)
+    assert found.recommendation is Recommendation.INCREASE_CAPACITY
+    assert found.cost_msat == 3_000_000
+
+
+@pytest.mark.promise("A3.12")
+def test_fees_that_are_not_met_suggest_thirty_percent_less() -> None:
+    policy = dataclasses.replace(POLICY, fee_rate_ppm=Ppm(999))
+    found = opportunity(*[(1_000_000, 1, FEE)] * 4, local_policy=policy)
+    assert found.recommendation is Recommendation.LOWER_FEES
+    assert found.new_fee_rate_ppm == int(999 * 0.7)
+    assert (found.missed_revenue_sats, found.expected_msat) == (0.0, 0)
+    assert opportunity((1_000_000, 1, FEE), local_policy=None).new_fee_rate_ppm == 1
+
+
+@pytest.mark.parametrize(
+    ("failure", "amount_msat", "words"),
+    [(MAX_HTLC, 80_000_000, "max_htlc"), (OFFLINE, 1_000_000, "offline")],
+)
+def test_what_neither_money_nor_fee_mends_is_to_be_investigated(
+    failure: tuple[FailureCode, FailureDetail], amount_msat: int, words: str
+) -> None:
+    found = opportunity(*[(amount_msat, 49_000, failure)] * 4)
+    assert found.recommendation is Recommendation.INVESTIGATE
+    assert words in found.recommended_action
+    assert found.cost_msat == 0
+
+
+def test_mixed_causes_are_told_apart_by_a_person() -> None:
+    found = opportunity((1_000_000, 9, OFFLINE), (490_000_000, 9, LIQUIDITY), (80_000_000, 9, MAX_HTLC))
+    assert (found.recommendation, found.recommended_action[:5]) == (Recommendation.INVESTIGATE, "Mixed")
+
+
+def test_little_is_left_out_and_nothing_is_said_of_a_month_after_an_hour() -> None:
+    few = evidence(*[(490_000_000, 49_000, LIQUIDITY)] * 4)
+    assert find_opportunities(few, {Q: channel(Q)}, observed_hours=1) != []
+    strict = OpportunityOptions(min_failures=5)
+    assert find_opportunities(few, {Q: channel(Q)}, observed_hours=1, options=strict) == []
+    dear = OpportunityOptions(min_missed_sat=1_000)
+    assert find_opportunities(few, {Q: channel(Q)}, observed_hours=1, options=dear) == []
+    hour = only(find_opportunities(few, {Q: channel(Q)}, observed_hours=1, options=ANY))
+    assert (hour.potential_monthly_revenue_sats, hour.monthly_expected_msat) == (None, None)
+    day = only(find_opportunities(few, {Q: channel(Q)}, observed_hours=24, options=ANY))
+    assert day.potential_monthly_revenue_sats == pytest.approx(30 * day.missed_revenue_sats)
+    assert day.monthly_lower_msat is not None
+    assert day.monthly_upper_msat is not None
+    assert day.monthly_lower_msat <= 30 * day.lower_msat
+    assert day.monthly_upper_msat >= 30 * day.upper_msat
+
+
+def test_closed_channels_are_no_opportunity() -> None:
+    assert find_opportunities(evidence((490_000_000, 49_000, LIQUIDITY)), {}, observed_hours=24, options=ANY) == []
+
+
+@pytest.mark.promise("A2.11")
+def test_a_report_has_the_documented_keys_and_is_read_again() -> None:
+    found = opportunity(*[(490_000_000, 49_000, LIQUIDITY)] * 4)
+    coverage = coverage_of([(0, 10), (20, 60)], [], from_ns=5, to_ns=105)
+    assert (coverage.covered_ns, coverage.share) == (45, 0.45)
+    report = MissedReport(made_ns=START_NS, window_hours=24, coverage=coverage, opportunities=(found,), channels=2)
+    plain = to_plain(report)
+    documented = {
+        "analysis_timestamp", "analysis_window_hours", "total_opportunities", "total_missed_revenue_sats",
+        "total_potential_monthly_sats", "opportunities",
+    }  # fmt: skip
+    assert documented <= set(plain)
+    of_each = {
+        "channel_id", "peer_alias", "peer_pubkey", "total_failures", "liquidity_failures", "fee_failures",
+        "failure_rate", "missed_revenue_sats", "potential_monthly_revenue_sats", "current_capacity_sats",
+        "current_local_balance_sats", "current_outbound_fee_ppm", "recommendation_type", "recommended_action",
+        "urgency_score",
+    }  # fmt: skip
+    assert of_each <= set(plain["opportunities"][0])
+    row = row_of(plain["opportunities"][0])
+    assert (row.failures, row.cause) == (4, "liquidity")
+    assert row.interval_msat == (found.lower_msat, found.expected_msat, found.upper_msat)
+    theirs = {key: plain["opportunities"][0][key] for key in of_each}
+    assert row_of(theirs).interval_msat is None
+
+
+def test_ranking_is_by_what_is_left_after_the_remedy() -> None:
+    cheap = opportunity(*[(490_000_000, 49_000, LIQUIDITY)] * 4)
+    dear = dataclasses.replace(cheap, net_msat=Msat(cheap.net_msat + 1))
+    assert ranked([cheap, dear]) == [dear, cheap]
