@@ -130,6 +130,8 @@ def find_opportunities(
 def _spendable_then(evidence: Evidence) -> dict[int, tuple[float, int]]:
     """Return, per outgoing channel, what could be sent at the median refusal, and the largest amount but a tenth."""
     refused = evidence.refused
+    if not len(refused.outgoing):
+        return {}
     seen = refused.outgoing_spendable_msat >= 0
     found = {}
     order = np.argsort(refused.outgoing, kind="stable")

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import sys
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -234,7 +235,7 @@ async def _record_until(recording: "Recording", seconds: float, *, quiet: bool) 
             if done:
                 break
             if not quiet:
-                typer.echo(_statistics(recording))
+                _say(_statistics(recording))
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)
@@ -245,7 +246,13 @@ async def _record_until(recording: "Recording", seconds: float, *, quiet: bool) 
     if isinstance(problem, Exception):
         raise problem
     if not quiet:
-        typer.echo(_statistics(recording))
+        _say(_statistics(recording))
+
+
+def _say(text: str) -> None:
+    """Print a line at once, also into a pipe that somebody watches."""
+    typer.echo(text)
+    sys.stdout.flush()
 
 
 def _statistics(recording: "Recording") -> str:

@@ -149,6 +149,10 @@ def test_little_is_left_out_and_nothing_is_said_of_a_month_after_an_hour() -> No
     assert day.monthly_upper_msat >= 30 * day.upper_msat
 
 
+def test_where_nothing_was_refused_there_is_no_opportunity() -> None:
+    assert find_opportunities(evidence(settled=3), {Q: channel(Q)}, observed_hours=24, options=ANY) == []
+
+
 def test_closed_channels_are_no_opportunity() -> None:
     assert find_opportunities(evidence((490_000_000, 49_000, LIQUIDITY)), {}, observed_hours=24, options=ANY) == []
 

@@ -1,0 +1,131 @@
+"""`lens monitor` and `lens analyze` against a simulated node behind our LND server, as against LND."""
+
+import asyncio
+import json
+import signal
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import pytest_asyncio
+from tests.support.lnd import ALICE, BOB, CAROL, Served, serving_lab
+
+from lightninglens.core.graph import NetworkGraph
+from lightninglens.sim.engine import Engine
+from lightninglens.sim.records import PaymentKind, PaymentRequests
+
+pytestmark = pytest.mark.asyncio
+LARGE_MSAT, SMALL_MSAT = 400_000_000, 1_000_000
+
+
+@pytest_asyncio.fixture
+async def served(tmp_path: Path) -> AsyncIterator[Served]:
+    async with serving_lab(tmp_path / "nodes", in_real_time=True, prepare=drained) as lab:
+        yield lab
+
+
+def drained(engine: Engine) -> None:
+    """Leave Bob too little in his channel with Carol for the large payments."""
+    engine.add_liquidity(direction(engine.graph, BOB, CAROL), -LARGE_MSAT // 2)
+
+
+def direction(graph: NetworkGraph, source: str, target: str) -> int:
+    """Return the direction of the channel of two nodes."""
+    rows = [graph.aliases.index(name) for name in (source, target)]
+    ends = zip(graph.sources().tolist(), graph.targets().tolist(), strict=True)
+    return next(at for at, each in enumerate(ends) if list(each) == rows)
+
+
+def requests(lab: Served, amounts_msat: list[int], start_ns: int) -> PaymentRequests:
+    """Return payments of Alice to Carol, a world second apart, out over the channel with Bob."""
+    count = len(amounts_msat)
+    graph = lab.world.graph
+    rows = {name: graph.node_index(lab.node(name).node_id) for name in (ALICE, BOB, CAROL)}
+    return PaymentRequests(
+        start_ns=start_ns + np.arange(count) * 10**9,
+        sender=np.full(count, rows[ALICE], np.int32),
+        receiver=np.full(count, rows[CAROL], np.int32),
+        amount_msat=np.array(amounts_msat, np.int64),
+        fee_limit_msat=np.full(count, 10_000_000, np.int64),
+        kind=np.full(count, PaymentKind.PAYMENT, np.int8),
+        tag=np.zeros(count, np.int32),
+        outgoing=np.full(count, direction(graph, ALICE, BOB), np.int32),
+        last_hop=np.full(count, rows[BOB], np.int32),
+    )
+
+
+async def lens(lab: Served, tmp_path: Path, *arguments: str, stop_when: str = "") -> tuple[int, str]:
+    """Run a command against Bob; with `stop_when` it is interrupted once it has printed that."""
+    folder = lab.servers[BOB].folder
+    command = [
+        sys.executable, "-m", "lightninglens", *arguments, "--lnddir", str(folder), "--network", "regtest",
+        "--grpc-host", f"127.0.0.1:{lab.servers[BOB].rpc_port}", "--data-dir", str(tmp_path / "data"),
+    ]  # fmt: skip
+    process = await asyncio.create_subprocess_exec(
+        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    assert process.stdout is not None
+    shown = ""
+    async with asyncio.timeout(90):
+        if stop_when:
+            while stop_when not in shown:
+                line = (await process.stdout.readline()).decode()
+                assert line, shown
+                shown += line
+            await asyncio.sleep(2)
+            now_ns = await lab.world.use(lambda engine: engine.now_ns)
+            amounts = [SMALL_MSAT] * 20 + [LARGE_MSAT] * 8
+            await lab.world.submit(requests(lab, amounts, now_ns + 20 * 10**9))
+            await asyncio.sleep(4)
+            process.send_signal(signal.SIGINT)
+        shown += (await process.stdout.read()).decode()
+        return await process.wait(), shown
+
+
+async def test_what_monitor_saw_analyze_and_report_show(served: Served, tmp_path: Path) -> None:
+    code, shown = await lens(served, tmp_path, "analyze")
+    assert code == 0
+    assert "what was missed in the past cannot be known" in shown
+    assert "lens monitor" in shown
+
+    output = tmp_path / "opportunities.json"
+    code, shown = await lens(
+        served, tmp_path, "monitor", "--duration", "1", "--output", str(output), "--min-failures", "1",
+        "--min-missed-sats", "0", stop_when="recording",
+    )  # fmt: skip
+    assert code == 0, shown
+    assert "refused here" in shown
+    assert "MISSED ROUTING OPPORTUNITIES" in shown
+    written = json.loads(output.read_bytes())
+    (found,) = [each for each in written["opportunities"] if each["peer_pubkey"] == served.node(CAROL).node_id]
+    assert found["total_failures"] >= 1
+    assert found["main_cause"] in {"liquidity", "own max_htlc", "too large"}
+    assert written["coverage"]["share"] > 0
+
+    code, shown = await lens(
+        served, tmp_path, "analyze", "--hours", "1", "--json", "--min-failures", "1", "--min-missed-sats", "0"
+    )
+    assert code == 0, shown
+    again = json.loads(shown)
+    (same,) = [each for each in again["opportunities"] if each["channel_id"] == found["channel_id"]]
+    assert same["total_failures"] == found["total_failures"]
+
+    report = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "lightninglens", "report", str(output), stdout=asyncio.subprocess.PIPE
+    )
+    shown_report, _ = await report.communicate()
+    assert report.returncode == 0
+    assert found["channel_id"] in shown_report.decode()
+
+
+async def test_a_node_that_is_not_there_says_what_to_look_at(tmp_path: Path) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "lightninglens", "analyze", "--lnddir", str(tmp_path), "--grpc-host", "127.0.0.1:1",
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    shown, _ = await process.communicate()
+    assert process.returncode in {1, 2}
+    assert b"Traceback" not in shown
+    assert shown.startswith(b"error: ")
