@@ -1,6 +1,6 @@
 """How long a command takes that has nothing to do: whole processes, beside Python alone.
 
-    python benchmarks/start.py [--repeat 20] [--json]
+python benchmarks/start.py [--repeat 20] [--json]
 """
 
 import argparse
