@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
 from typing import Generic, TypeVar
+from weakref import WeakSet
 
 import grpc
 
@@ -29,7 +30,8 @@ class Hub(Generic[Item]):
 
     def __init__(self, most_unread: int = MOST_UNREAD) -> None:
         self._most_unread = most_unread
-        self._subscribers: set[_Subscriber[Item]] = set()
+        # Of one that was given up before its first event nobody hears; it ends with who holds it.
+        self._subscribers: WeakSet[_Subscriber[Item]] = WeakSet()
         self._closed = False
 
     @property

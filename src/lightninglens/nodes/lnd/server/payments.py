@@ -3,6 +3,7 @@
 Source: LND `lnrpc/routerrpc/router_server.go`, `router_backend.go` (extractIntentFromSendRequest), `rpcserver.go`.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import grpc
@@ -67,10 +68,11 @@ class Payments(Area):
         def is_cancelled() -> bool:
             return gone and request.cancelable
 
-        if not request.no_inflight_updates:
-            yield payment_message(payment, self.network.graph)
+        begun = payment_message(payment, self.network.graph)
         self._sender.start(payment, terms, is_cancelled)
         try:
+            if not request.no_inflight_updates:
+                yield begun
             async for payment_hash, is_final, message in news:
                 if payment_hash != payment.payment_hash:
                     continue
@@ -188,8 +190,8 @@ class Payments(Area):
         route = self._route(request.route)
         payment = await self._payment_along(request.payment_hash, route)
         attempt, future = await self._sender.send_along(payment, route, skip_temporary=request.skip_temp_err)
-        await future
-        self._close(payment, skip_temporary=request.skip_temp_err)
+        future.add_done_callback(lambda _: self._close(payment, skip_temporary=request.skip_temp_err))
+        await asyncio.shield(future)  # a caller that goes away does not end an attempt
         return attempt_message(attempt, self.network.graph)
 
     async def _payment_along(self, payment_hash: bytes, route: PaidRoute) -> PaymentRecord:
