@@ -129,7 +129,7 @@ def test_a_payment_on_its_way_to_a_channel_that_is_being_closed_meets_a_link_tha
     """As long as another HTLC keeps the link; by force there is no link, and nothing to say of it."""
     for force, detail in ((False, FailureDetail.LINK_NOT_ELIGIBLE), (True, FailureDetail.NO_DETAIL)):
         engine = make_engine()
-        pay(engine, (A, C), within_ns=SOME_HOPS_NS)
+        pay(engine, (A, C), within_ns=200 * 10**6)
         pay(engine, (B, C), within_ns=10 * 10**6)
         engine.close_channel(B_TO_C // 2, force=force)
         engine.run_until(60 * SECOND_NS)
