@@ -10,8 +10,10 @@ import pytest_asyncio
 from tests.support.node_contract import Actor, NodeContract
 
 from lightninglens.app.world import WorldOptions, build_lab
+from lightninglens.core.ids import derive_secret
 from lightninglens.core.units import NS_PER_SECOND
 from lightninglens.nodes.simulated import SimulatedNode, SimulatedWorld
+from lightninglens.nodes.simulated_payer import SimulatedPayer, SimulatedPayments
 from lightninglens.sim.engine import Engine
 from lightninglens.sim.records import PaymentKind, PaymentRequests
 
@@ -20,17 +22,17 @@ ALICE, BOB, EVE = 0, 1, 4
 STEP_NS = NS_PER_SECOND // 2
 
 
-def actor(node: SimulatedNode) -> Actor:
-    return Actor(node_id=node.node_id, reader=node, fees=node, rebalancer=node)
+def actor(node: SimulatedNode, payer: SimulatedPayer) -> Actor:
+    return Actor(node_id=node.node_id, reader=node, fees=node, rebalancer=node, payer=payer)
 
 
 class SimulatedTriangle:
     """Three nodes of a lab in which nobody else pays."""
 
-    def __init__(self, world: SimulatedWorld, start_ns: int) -> None:
+    def __init__(self, world: SimulatedWorld, payments: SimulatedPayments, start_ns: int) -> None:
         self._world = world
         self._now_ns = start_ns
-        self.payer, self.router, self.payee = (actor(world.node(row)) for row in (ALICE, BOB, EVE))
+        self.payer, self.router, self.payee = (actor(world.node(row), payments.payer(row)) for row in (ALICE, BOB, EVE))
 
     def now_ns(self) -> int:
         return self._now_ns
@@ -74,5 +76,6 @@ class TestSimulatedNode(NodeContract):
             lab.graph, balance_msat=lab.engine.balances_msat(), opener_side=lab.opener_side, config=lab.engine.config
         )
         made = SimulatedWorld(engine)
-        yield SimulatedTriangle(made, engine.now_ns)
+        secrets = {row: derive_secret(1, name) for row, name in enumerate(lab.names)}
+        yield SimulatedTriangle(made, SimulatedPayments(made, engine, secrets), engine.now_ns)
         made.close()

@@ -105,7 +105,7 @@ def check_own_link(own: Any, enforced: Any, outgoing: Any, amount: Any, cltv: An
 
 @inlined
 def is_flushing(life: Any, channel: Any) -> Any:
-    """Say whether a channel has a link that takes nothing new: of a peer that is away there is none (EligibleToForward)."""
+    """Say whether a channel has a link that takes nothing new; of a peer that is away there is none (IsFlushing)."""
     return life.stage[channel] == _CLOSING and life.down[channel] & _APART == 0
 
 

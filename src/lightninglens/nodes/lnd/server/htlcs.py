@@ -138,7 +138,7 @@ def _info(row: HtlcRow) -> routerrpc.HtlcInfo:
 
 def _failure_text(row: HtlcRow) -> str:
     """Return the detail in words, or the message on the wire as Go prints it (`lnwire/onion_error.go`)."""
-    words = _DETAIL_TEXTS.get(row.detail)
+    words = _DETAIL_TEXTS.get(FailureDetail(row.detail))
     if words is not None:
         return words
     try:
