@@ -12,7 +12,7 @@ from lightninglens.core.channels import ChannelState
 from lightninglens.core.errors import NodeRefused
 from lightninglens.core.node import ClosedChannel, Closure, OpenRequest
 from lightninglens.core.units import MSAT_PER_SAT, Msat, Sat
-from tests.support.node_contract import Actor, World, channel_to, eventually, ports
+from tests.support.node_contract import Actor, World, eventually, ports
 
 CAPACITY_SAT = Sat(1_234_567)
 """As of no other channel."""
@@ -47,12 +47,6 @@ class ChannelManagerContract:
         (manager,) = ports(world.router, "manager")
         for _ in range(2):
             await manager.connect(world.payee.node_id, world.address_of(world.payee))
-
-    async def test_a_peer_with_channels_is_not_let_go(self, world: ChainWorld) -> None:
-        (manager,) = ports(world.router, "manager")
-        with pytest.raises(NodeRefused):
-            await manager.disconnect(world.payee.node_id)
-        assert (await channel_to(world.router, world.payee)).active
 
     async def test_the_wallet_says_what_it_has_and_every_address_is_new(self, world: ChainWorld) -> None:
         (manager,) = ports(world.router, "manager")
