@@ -11,10 +11,12 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.node_contract import eventually
 
 from lightninglens.core.channels import ChannelState
 from lightninglens.core.units import Ppm
@@ -185,9 +187,7 @@ async def test_its_nodes_answer_as_lnd_to_who_finds_their_directory(tmp_path: Pa
     labs.append(lab)
     listed = lab.data_dir / "lnd/nodes.json"
     await asyncio.to_thread(lab.wait_for, "ok")
-    async with asyncio.timeout(60):
-        while not listed.exists():
-            await asyncio.sleep(0.1)
+    await eventually(partial(asyncio.to_thread, listed.exists))
     nodes = {each["name"]: each for each in json.loads(listed.read_text())}
     assert sorted(nodes) == [f"lnd-{name}" for name in ("alice", "bob", "carol", "dave", "eve")]
     bob = nodes["lnd-bob"]
