@@ -66,7 +66,7 @@ class Arrivals:
     """Payments under way, and what becomes of them. Nobody listens, but for who waits for an attempt."""
 
     def __init__(self, network: PayingNetwork) -> None:
-        self._paid_over = network
+        self._network = network
         self._flights: dict[int, Flight] = {}
 
     def expect(self, flight: Flight) -> None:
@@ -86,8 +86,8 @@ class Arrivals:
     def receive(self, invoice: InvoiceRecord, parts: list[ReceivedPart], now_ns: int) -> None:
         """Note that an invoice has been paid, and tell its node's listeners."""
         if not invoice.add_index:
-            self._paid_over.invoices.add(invoice)
-        self._paid_over.invoices.settle(invoice, parts, now_ns)
+            self._network.invoices.add(invoice)
+        self._network.invoices.settle(invoice, parts, now_ns)
         self.tell_invoice(invoice)
 
     def absorb(self, harvest: Harvest, engine: Engine) -> None:
@@ -119,7 +119,7 @@ class Arrivals:
 
     def end(self, attempt: AttemptRecord, row: np.void, engine: Engine) -> None:
         """Enter into an attempt how it ended."""
-        attempt.resolved_ns = self._paid_over.shown_ns(int(row["end_ns"]))
+        attempt.resolved_ns = self._network.shown_ns(int(row["end_ns"]))
         attempt.code = _code(int(row["code"]))
         attempt.detail = FailureDetail(int(row["detail"]))
         attempt.failed_index = max(int(row["failed_index"]), 0)
@@ -133,11 +133,11 @@ class Arrivals:
         flight = self._flights.pop(engine_id, None)
         if flight is None:
             return False
-        invoice, now_ns = flight.invoice, self._paid_over.now_ns(engine)
+        invoice, now_ns = flight.invoice, self._network.now_ns(engine)
         if invoice is None:
             return True
         if outcome is HtlcOutcome.SUCCEEDED:
-            channel_ids = {a.attempt_id: self._paid_over.channel_id(a.route.directions[-1]) for a in flight.arrived}
+            channel_ids = {a.attempt_id: self._network.channel_id(a.route.directions[-1]) for a in flight.arrived}
             self.receive(invoice, parts_of(flight, channel_ids, now_ns), now_ns)
         elif invoice.payment_id == engine_id:
             invoice.payment_id = None

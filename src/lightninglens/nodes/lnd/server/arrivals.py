@@ -42,7 +42,7 @@ class ServedArrivals(Arrivals):
 
     def __init__(self, network: "ServedNetwork") -> None:
         super().__init__(network)
-        self._network = network
+        self._network: ServedNetwork = network
         self._seen: dict[int, list[AttemptRecord]] = {}
         """Attempts of the demand's payments that have not ended, by the engine's number."""
 
