@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 from weakref import WeakSet
 
 import grpc
@@ -14,6 +14,14 @@ MOST_UNREAD = 100_000
 """Events that one subscriber may leave unread: several seconds of the busiest node there could be."""
 
 Item = TypeVar("Item")
+
+
+class PaymentNews(NamedTuple):
+    """What became of a payment, for those who track it."""
+
+    payment_hash: bytes
+    is_final: bool
+    message: bytes
 
 
 class _Subscriber(Generic[Item]):
