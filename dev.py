@@ -8,7 +8,7 @@
     python3 dev.py nightly                     install, then the long tests
     python3 dev.py help                        this text
 
-Everything is installed inside this folder (.tools, .venv, and node_modules in web and tests/npm).
+Everything is installed inside this folder (.tools, .venv, node_modules in web and tests/npm, .venv in tests/pypi).
 Proxy and certificate variables of the environment are passed on.
 """
 
@@ -30,6 +30,7 @@ COVERAGE = TOOLS / "coverage.json"
 STAMP = VENV / ".dev-stamp"
 WEB = ROOT / "web"
 NPM_TESTS = ROOT / "tests/npm"
+PYPI_TESTS = ROOT / "tests/pypi"
 CHROMIUM = Path("/usr/bin/chromium")
 
 UV_REQUIREMENT = "uv==0.13.8"
@@ -201,10 +202,39 @@ def install_web() -> None:
 
 def install_npm(title: str, folder: Path) -> None:
     """Install a folder's npm packages where its lock file is newer than they are."""
-    lock, installed = folder / "package-lock.json", folder / "node_modules" / ".package-lock.json"
-    if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
+    installed = folder / "node_modules" / ".package-lock.json"
+    if outdated(installed, folder / "package-lock.json"):
         quiet_step(title, [*npm(), "ci", "--no-audit", "--no-fund"], where=folder)
         installed.touch()
+
+
+def install_pypi(title: str, folder: Path) -> None:
+    """Install a folder's Python packages into its own .venv where its lock file is newer than they are."""
+    installed = folder / ".venv" / STAMP.name
+    if outdated(installed, folder / "uv.lock") or not (folder / ".venv/bin/python").exists():
+        uv = [find_uv(), "sync", "--locked", "--no-build", "--no-progress"]
+        quiet_step(title, [*uv, "--python", sys.executable], where=folder)
+        installed.touch()
+
+
+def outdated(installed: Path, lock: Path) -> bool:
+    """Tell whether what a lock file asks for was installed before it changed, or never."""
+    return not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime
+
+
+def install_test_programs() -> None:
+    """Install the programs of others that the tests try ours with.
+
+    Outside CI the tests do without what cannot be had. Raises StepError in CI.
+    """
+    for install_all, origin, folder in ((install_npm, "npm", NPM_TESTS), (install_pypi, "PyPI", PYPI_TESTS)):
+        try:
+            install_all(f"Installing what the tests try ours with from {origin}", folder)
+        except StepError as problem:
+            if in_ci():
+                raise
+            say(f"    {problem}")
+            say("    The tests that need it are skipped.")
 
 
 def lint() -> None:
@@ -262,7 +292,7 @@ def python_tests(arguments: list[str]) -> str:
     for stale in ROOT.glob(".coverage*"):
         stale.unlink()
     ensure_chromium()
-    install_npm("Installing what the tests try ours with", NPM_TESTS)
+    install_test_programs()
     extra = {"LENS_REQUIRE_BROWSER": "1"} if in_ci() else {}
     code, _ = streamed(
         "Kernels without compilation (measures their coverage)",

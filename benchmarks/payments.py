@@ -10,17 +10,20 @@ threads, start-up, reading the graph, writing tables and report included; the co
              uniform: what CLoTH ships with
   realistic  the ready scenario mainnet-coffee: roles, amounts and rate of late 2025, splitting into 16 parts
 
---growth repeats the realistic one from 10,000 to 1,000,000 payments: cost per payment and peak memory. --sizes runs
-synthetic networks of 1,000 to 50,000 nodes. --plot draws both. --cloth runs CLoTH's binary on the first payments of the
-light workload, same network, same balances, in the same run, and prints the ratio.
+--growth repeats both from 10,000 to 1,000,000 payments: cost per payment and peak memory; what each payment beyond the
+smaller run cost is the growth without the start. --sizes runs synthetic networks of 1,000 to 50,000 nodes. --plot draws
+both. --cloth runs CLoTH's binary on the first payments of the light workload, same network, same balances, in the same
+run, and prints the ratio.
 """
 
 import argparse
 import json
+import os
 import resource
 import subprocess
 import sys
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +51,9 @@ def run_lens(arguments: list[str]) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "lightninglens", "sim", "run", *arguments, "--out", f"{folder}/run", "--json"]
         before = cpu_s(resource.RUSAGE_CHILDREN)
-        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+        # Byte code is cached as on a user's machine, whatever this process was told.
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
         seconds = cpu_s(resource.RUSAGE_CHILDREN) - before
         found = json.loads(done.stdout)
     payments = found["payments"]
@@ -62,7 +67,11 @@ def run_lens(arguments: list[str]) -> dict[str, Any]:
     }
 
 
-def light_pairs(graph: NetworkGraph, count: int, seed: int) -> tuple[NDArray[np.int64], ...]:
+LightPairs = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
+"""Nodes of the component; senders, receivers and start times in ms."""
+
+
+def light_pairs(graph: NetworkGraph, count: int, seed: int) -> LightPairs:
     """Return the component's nodes, and senders, receivers and start times (ms) of uniform payments among them."""
     usable = np.flatnonzero(graph.usable())
     component = strong_components(graph.sources()[usable], graph.targets()[usable], graph.node_count)
@@ -76,10 +85,9 @@ def light_pairs(graph: NetworkGraph, count: int, seed: int) -> tuple[NDArray[np.
     return nodes, nodes[sender], nodes[receiver], start_ms
 
 
-def run_light(given: argparse.Namespace) -> dict[str, Any]:
-    """Measure the light workload, and CLoTH beside it where it is given."""
-    graph = read_graph(given.graph).graph
-    nodes, sender, receiver, start_ms = light_pairs(graph, given.payments, given.seed)
+def run_light_once(given: argparse.Namespace, graph: NetworkGraph, pairs: LightPairs) -> dict[str, Any]:
+    """Run the light workload, a payment for each pair."""
+    _, sender, receiver, start_ms = pairs
     with tempfile.TemporaryDirectory() as folder:
         listed = Path(folder) / "payments.csv"
         with listed.open("w") as file:
@@ -89,9 +97,15 @@ def run_light(given: argparse.Namespace) -> dict[str, Any]:
                 for at, payer, paid in zip(start_ms.tolist(), sender.tolist(), receiver.tolist(), strict=True)
             )
         arguments = ["--graph", str(given.graph), "--payment-list", str(listed), "--balances", "uniform"]
-        runs = [run_lens([*arguments, "--seed", str(given.seed)]) for _ in range(given.repeat)]
-    result = summary_of(runs)
+        return run_lens([*arguments, "--seed", str(given.seed)])
+
+
+def run_light(given: argparse.Namespace, graph: NetworkGraph) -> dict[str, Any]:
+    """Measure the light workload, and CLoTH beside it where it is given."""
+    pairs = light_pairs(graph, given.payments, given.seed)
+    result = summary_of([run_light_once(given, graph, pairs) for _ in range(given.repeat)])
     if given.cloth is not None:
+        nodes, sender, receiver, start_ms = pairs
         openers = draw_openers(graph, seed=given.seed)
         balance_msat = initial_balances(
             graph, openers, model=BalanceModel.UNIFORM, seed=given.seed, commit_feerate_sat_per_kw=FEERATE
@@ -104,6 +118,14 @@ def run_light(given: argparse.Namespace) -> dict[str, Any]:
             result["payments_per_cpu_s"]["median"] / result["cloth"]["payments_per_cpu_s"], 1
         )
     return result
+
+
+def grown(runs: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return runs of growing size, with what a payment beyond the run before cost."""
+    for before, run in pairwise(runs):
+        added_s, added = run["cpu_s"] - before["cpu_s"], run["payments"] - before["payments"]
+        run["us_per_further_payment"] = round(1e6 * added_s / added, 1)
+    return {str(run["payments"]): run for run in runs}
 
 
 def summary_of(runs: list[dict[str, Any]]) -> dict[str, Any]:
@@ -121,11 +143,18 @@ def plot(result: dict[str, Any], path: Path) -> None:
     from matplotlib.figure import Figure  # noqa: PLC0415 - slow to import
 
     figure = Figure(figsize=(9, 3.4), layout="constrained")
-    for place, (key, label) in enumerate((("growth", "payments in the run"), ("sizes", "nodes of the network"))):
-        axes = figure.add_subplot(1, 2, place + 1)
-        rows = result.get(key, {})
-        axes.plot([int(size) for size in rows], [row["us_per_payment"] for row in rows.values()], marker="o")
+    parts = (
+        (1, "payments in the run", (("growth_light", "light"), ("growth", "realistic"))),
+        (2, "nodes of the network", (("sizes", "realistic"),)),
+    )
+    for place, label, lines in parts:
+        axes = figure.add_subplot(1, 2, place)
+        for key, name in lines:
+            rows = result.get(key, {})
+            sizes = [int(size) for size in rows]
+            axes.plot(sizes, [row["us_per_payment"] for row in rows.values()], marker="o", label=name)
         axes.set(xscale="log", xlabel=label, ylabel="microseconds of CPU per payment", ylim=(0, None))
+        axes.legend()
     figure.savefig(path)
 
 
@@ -141,11 +170,13 @@ def report(result: dict[str, Any]) -> None:
         )
     if "ratio_to_cloth" in result["light"]:
         print(f"           CLoTH {result['light']['cloth']}: {result['light']['ratio_to_cloth']} times")
-    for key, name in (("growth", "payments"), ("sizes", "nodes")):
+    for key, name in (("growth_light", "light payments"), ("growth", "payments"), ("sizes", "nodes")):
         for size, run in result.get(key, {}).items():
+            further = run.get("us_per_further_payment")
             print(
                 f"{int(size):>10,} {name}: {run['us_per_payment']} us per payment, "
-                f"{run['attempts_mean']:.3f} attempts, {run['peak_rss_mb']:.0f} MB"
+                + (f"{further} for each beyond the run before, " if further is not None else "")
+                + f"{run['attempts_mean']:.3f} attempts, {run['peak_rss_mb']:.0f} MB"
             )
 
 
@@ -164,10 +195,13 @@ def main() -> None:
     given = parser.parse_args()
     result: dict[str, Any] = {"machine": machine(), "graph": given.graph.name}
     realistic(given, 1_000, str(given.graph))  # compiles where it has to
-    result["light"] = run_light(given)
+    graph = read_graph(given.graph).graph
+    result["light"] = run_light(given, graph)
     result["realistic"] = summary_of([realistic(given, given.payments, str(given.graph)) for _ in range(given.repeat)])
     if given.growth:
-        result["growth"] = {str(count): realistic(given, count, str(given.graph)) for count in GROWTH}
+        listed = (light_pairs(graph, count, given.seed) for count in GROWTH)
+        result["growth_light"] = grown([run_light_once(given, graph, pairs) for pairs in listed])
+        result["growth"] = grown([realistic(given, count, str(given.graph)) for count in GROWTH])
     if given.sizes:
         result["sizes"] = {str(nodes): realistic(given, SIZE_PAYMENTS, f"synthetic:{nodes}") for nodes in SIZES}
     if given.plot is not None:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import pytest
 import pytest_asyncio
 from tests.harness.real_lnd import LndNode, RealNetwork, free_port, missing_programs, real_network
+from tests.support.channel_contract import ChannelManagerContract
 from tests.support.node_contract import AMOUNT_MSAT, Actor, NodeContract, eventually, first_events
 
 from lightninglens.core.clock import SystemClock
@@ -23,6 +24,7 @@ from lightninglens.core.payments import InvoiceRequest, SendOrder
 from lightninglens.core.units import NS_PER_SECOND, Blocks, Msat, Ppm
 from lightninglens.nodes.lnd.caveats import time_before
 from lightninglens.nodes.lnd.client import (
+    LndChannelManager,
     LndFeeSetter,
     LndOptions,
     LndPayer,
@@ -41,6 +43,7 @@ PORTS: dict[Role, Any] = {
     Role.FEES: LndFeeSetter,
     Role.REBALANCE: LndRebalancer,
     Role.PAYMENTS: LndPayer,
+    Role.CHANNELS: LndChannelManager,
 }
 LIMIT_S = 120.0
 
@@ -59,6 +62,14 @@ class RealTriangle:
 
     async def done(self, operation: Awaitable[Result]) -> Result:
         return await asyncio.wait_for(operation, LIMIT_S)
+
+    def address_of(self, actor: Actor) -> str:
+        node = next(each for each in self.network.nodes.values() if each.node_id == actor.node_id)
+        return f"127.0.0.1:{node.p2p_port}"
+
+    async def confirm(self) -> None:
+        await self.network.chain.mine(6)
+        await self.network.synced()
 
     async def connected_again(self) -> bool:
         """Tell whether bob's channels can all be used."""
@@ -122,6 +133,7 @@ async def triangle(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Re
                 fees=made[Role.FEES],
                 rebalancer=made[Role.REBALANCE],
                 payer=made[Role.PAYMENTS],
+                manager=made[Role.CHANNELS],
             )
         yield RealTriangle(network, actors)
 
@@ -228,3 +240,12 @@ class TestTheClientOnRealLnd:
             if not gap.forwards:  # the stream was back before the forward
                 kinds = {event.kind for event in await first_events(events, 2)}
             assert gap.forwards or kinds == {HtlcEventKind.FORWARD, HtlcEventKind.SETTLE}
+
+
+@pytest.mark.asyncio(loop_scope="module")
+class TestRealLndsChannels(ChannelManagerContract):
+    """After the others, as it leaves a closed channel behind."""
+
+    @pytest_asyncio.fixture(loop_scope="module")
+    async def world(self, triangle: RealTriangle) -> RealTriangle:
+        return triangle

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import pytest
 import pytest_asyncio
+from tests.support.channel_contract import ChannelManagerContract
 from tests.support.lnd import ALICE, BOB, EVE, MACAROONS, Served, serving_lab
 from tests.support.node_contract import Actor, NodeContract
 
@@ -15,6 +16,7 @@ from lightninglens.core.clock import SystemClock
 from lightninglens.core.payments import InvoiceRequest, SendOrder
 from lightninglens.core.units import Msat
 from lightninglens.nodes.lnd.client import (
+    LndChannelManager,
     LndFeeSetter,
     LndOptions,
     LndPayer,
@@ -31,6 +33,7 @@ PORTS: Mapping[str, Any] = {
     "fees": LndFeeSetter,
     "rebalancer": LndRebalancer,
     "payer": LndPayer,
+    "manager": LndChannelManager,
 }
 ALSO_OVER_REST = {"reader", "fees"}
 LIMIT_S = 30.0
@@ -47,6 +50,12 @@ class ServedTriangle:
 
     async def done(self, operation: Awaitable[Result]) -> Result:
         return await asyncio.wait_for(operation, LIMIT_S)
+
+    def address_of(self, actor: Actor) -> str:
+        return f"{actor.node_id[:8]}.invalid:9735"  # a served node knows all others, and dials nobody
+
+    async def confirm(self) -> None:
+        """Return at once: what is published counts at once."""
 
     async def forward(self, amount_msat: int) -> None:
         payer, payee = self.payer.payer, self.payee.payer
@@ -126,3 +135,12 @@ class TestServedNodeOverRest(NodeContract):
     @pytest_asyncio.fixture(loop_scope="module")
     async def world(self, over_rest: ServedTriangle) -> ServedTriangle:
         return over_rest
+
+
+@pytest.mark.asyncio(loop_scope="module")
+class TestServedNodesChannels(ChannelManagerContract):
+    """After the others, as it leaves a closed channel behind."""
+
+    @pytest_asyncio.fixture(loop_scope="module")
+    async def world(self, over_grpc: ServedTriangle) -> ServedTriangle:
+        return over_grpc

@@ -1,5 +1,7 @@
 """`lens up` as a person runs it: a process that starts, says where it is, and ends cleanly."""
 
+import asyncio
+import dataclasses
 import json
 import signal
 import socket
@@ -9,10 +11,16 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.node_contract import eventually
+
+from lightninglens.core.channels import ChannelState
+from lightninglens.core.units import Ppm
+from lightninglens.nodes.lnd.client import LndFeeSetter, LndOptions, LndReader
 
 
 def free_port() -> int:
@@ -165,3 +173,43 @@ def test_a_duration_ends_it_at_that_moment_of_the_world(tmp_path: Path, labs: li
     assert messages[-1]["data"]["payments"] > 10
     assert not (lab.data_dir / "raw").exists()
     assert (lab.data_dir / "token").stat().st_mode & 0o777 == 0o600
+
+
+async def own_channel(reader: LndReader) -> ChannelState:
+    return (await reader.channels())[0]
+
+
+@pytest.mark.asyncio
+async def test_its_nodes_answer_as_lnd_to_who_finds_their_directory(tmp_path: Path, labs: list[Lab]) -> None:
+    lab = Lab(
+        tmp_path / "data", "--serve-lnd", "--lnd-rpc-port", "0", "--lnd-rest-port", "0", "--headless", "--no-learn"
+    )
+    labs.append(lab)
+    listed = lab.data_dir / "lnd/nodes.json"
+    await asyncio.to_thread(lab.wait_for, "ok")
+    await eventually(partial(asyncio.to_thread, listed.exists))
+    nodes = {each["name"]: each for each in json.loads(listed.read_text())}
+    assert sorted(nodes) == [f"lnd-{name}" for name in ("alice", "bob", "carol", "dave", "eve")]
+    bob = nodes["lnd-bob"]
+    folder = Path(bob["directory"])
+    assert folder.is_relative_to(lab.data_dir)
+    options = LndOptions(
+        lnd_dir=folder,
+        tls_cert=folder / "tls.cert",
+        macaroon=folder / "data/chain/bitcoin/regtest/admin.macaroon",
+        allow_broad_macaroon=True,
+        grpc_host=bob["rpc"],
+        rest_host=bob["rest"],
+    )
+    async with LndReader.at(options) as reader, LndFeeSetter.at(options) as fees:
+        info = await reader.info()
+        assert (info.node_id, info.alias, info.network) == (bob["node_id"], "lnd-bob", "regtest")
+        assert len(await reader.channels()) == info.channel_count > 1
+        channel = await own_channel(reader)
+        before = await fees.policy(channel.channel_id)
+        wanted = dataclasses.replace(before, fee_rate_ppm=Ppm(before.fee_rate_ppm + 123))
+        assert await fees.set_policy(channel.channel_id, wanted) == wanted
+        assert (await own_channel(reader)).local_policy == wanted
+    assert lab.end(signal.SIGINT) < END_LIMIT_S
+    assert lab.process.returncode == 0, lab.lines
+    assert not any("Traceback" in line for line in lab.lines), lab.lines

@@ -142,7 +142,8 @@ class EngineHtlcs(EngineNetwork):
         """`EligibleToForward`, then `CheckHtlcForward`."""
         none = Detail.NO_DETAIL
         if not self._takes_new(link // 2):
-            return Code.UNKNOWN_NEXT_PEER, Detail.LINK_NOT_ELIGIBLE
+            flushing = self.stage[link // 2] == "closing" and self.outages.is_up(link // 2)
+            return Code.UNKNOWN_NEXT_PEER, Detail.LINK_NOT_ELIGIBLE if flushing else none
         policy, inbound = self.enforced[link], self.enforced[arriving.direction ^ 1]
         amount, height = leaving.amount_msat, self._height
         out_fee = policy.base_fee_msat + amount * policy.fee_rate_ppm // 10**6

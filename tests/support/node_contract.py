@@ -22,7 +22,7 @@ from lightninglens.core.forwards import Forward
 from lightninglens.core.htlc import HtlcEvent, HtlcEventKind, HtlcEventType, HtlcOutcome
 from lightninglens.core.ids import ChannelId, NodeId
 from lightninglens.core.payments import InvoiceRequest, InvoiceState, KeysendOrder, RouteQuestion, SendOrder
-from lightninglens.core.ports import ChannelStatus, FeeSetter, NodeReader, Payer, Rebalancer
+from lightninglens.core.ports import ChannelManager, ChannelStatus, FeeSetter, NodeReader, Payer, Rebalancer
 from lightninglens.core.records import RebalanceChange
 from lightninglens.core.units import Blocks, Msat, Ppm
 
@@ -40,6 +40,7 @@ class Actor:
     fees: FeeSetter | None = None
     rebalancer: Rebalancer | None = None
     payer: Payer | None = None
+    manager: ChannelManager | None = None
 
 
 class World(Protocol):

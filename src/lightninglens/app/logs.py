@@ -63,11 +63,11 @@ def set_up_logging(*, level: Level = "info", style: Format = "console", stream: 
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     # Compilers and pools write thousands of lines at debug that say nothing about this program,
-    # servers and migrations tell of their own starts and ends.
+    # servers and migrations tell of their own starts and ends, plots of the labels of their axes.
     for chatty in ("numba", "matplotlib", "asyncio"):
         logging.getLogger(chatty).setLevel(max(logging.INFO, root.level))
     if root.level > logging.DEBUG:
-        for chatty in ("uvicorn", "uvicorn.error", "websockets", "alembic"):
+        for chatty in ("uvicorn", "uvicorn.error", "websockets", "alembic", "matplotlib"):
             logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
 
 

@@ -189,7 +189,7 @@ class ChannelManager(Protocol):
         ...
 
     async def disconnect(self, peer_id: NodeId) -> None:
-        """Let go of a peer; raises NodeRefused while there are channels with it."""
+        """Let go of a peer; raises NodeRefused where there are channels with it and the node does not let go then."""
         ...
 
     async def open(self, request: OpenRequest) -> str:

@@ -31,6 +31,9 @@ from lightninglens.sim.records import Harvest, PaymentKind, PaymentRequests
 
 MAX_UNREAD_EVENTS = 10_000
 PAGE_FORWARDS = 10_000
+FIRST_PAYMENT_ID = 2**31
+"""Payments that are asked for while the world runs are numbered from here, so that they do not shift the draws of the
+demand's."""
 SIMULATED_NETWORK = "regtest"
 
 _Result = TypeVar("_Result")
@@ -50,6 +53,8 @@ class SimulatedWorld:
         self._listeners: dict[int, set[asyncio.Queue[HtlcEvent | None]]] = {}
         self._book = ForwardBook(engine.now_ns)
         self._harvest_listeners: list[HarvestListener] = []
+        self._end_listeners: list[Callable[[], None]] = []
+        self._next_payment_id = FIRST_PAYMENT_ID
         self._open = True
         self.submitted = asyncio.Event()
         """Set when an adapter has submitted something, so that whoever paces the world looks again."""
@@ -84,6 +89,21 @@ class SimulatedWorld:
         """Call `listener` after each step from now on."""
         self._harvest_listeners.append(listener)
 
+    def at_end(self, listener: Callable[[], None]) -> None:
+        """Call `listener` when the world ends."""
+        self._end_listeners.append(listener)
+
+    def next_payment_id(self) -> int:
+        """Return a number for a payment of given routes."""
+        self._next_payment_id += 1
+        return self._next_payment_id - 1
+
+    async def act(self, action: Callable[[Engine], _Result]) -> _Result:
+        """Do something to the engine while it stands still, and let it go on at once."""
+        result = await self.use(action)
+        self.submitted.set()
+        return result
+
     async def submit(self, requests: PaymentRequests) -> int:
         """Schedule payments and return the id of the first."""
         return await self.use(lambda engine: engine.submit(requests))
@@ -97,9 +117,7 @@ class SimulatedWorld:
             self._waiting[payment_id] = future
             return future
 
-        future = await self.use(start)
-        self.submitted.set()
-        return await future
+        return await (await self.act(start))
 
     async def keep_forwards(self, node: int) -> ForwardBook:
         """Observe a node from now on, and return the book in which its forwards are written."""
@@ -132,6 +150,8 @@ class SimulatedWorld:
             if not future.done():
                 future.set_exception(NodeUnavailable("the simulated world has ended; what was under way is unknown"))
         self._waiting.clear()
+        for listener in self._end_listeners:
+            listener()
         for queues in self._listeners.values():
             for queue in queues:
                 if not queue.full():

@@ -13,7 +13,7 @@ from lightninglens.core.jit import inlined, kernel
 from lightninglens.core.rng import Stream, philox
 from lightninglens.routing._edges import bandwidth_msat
 from lightninglens.routing._fees import inbound_fee, proportional_fee
-from lightninglens.sim.life import Stage
+from lightninglens.sim.life import Down, Stage
 
 BLOCK_NS = 600_000_000_000
 
@@ -33,7 +33,8 @@ _INSUFFICIENT = int(FailureDetail.INSUFFICIENT_BALANCE)
 _ADD_FAILED = int(FailureDetail.HTLC_ADD_FAILED)
 _CIRCULAR = int(FailureDetail.CIRCULAR_ROUTE)
 
-_CLOSED = int(Stage.CLOSED)
+_CLOSING, _CLOSED = int(Stage.CLOSING), int(Stage.CLOSED)
+_APART = int(Down.NODE1 | Down.NODE2 | Down.FLAP)
 _LINK_CHOICE = int(Stream.NON_STRICT_LINK)
 _REJECT_DELTA_BLOCKS = 3
 _MAX_EXPIRY_BLOCKS = 2016
@@ -59,7 +60,7 @@ def check_forward(
 ) -> Any:
     """Return (code, detail) of forwarding over one link, NONE when it would pass (CheckHtlcForward)."""
     if not own.active[outgoing // 2]:
-        return _UNKNOWN_PEER, _NOT_ELIGIBLE
+        return _UNKNOWN_PEER, _NO_DETAIL
     fee = enforced.base_fee_msat[outgoing] + proportional_fee(amount_out, enforced.fee_rate_ppm[outgoing])
     arriving = incoming ^ 1
     inbound = inbound_fee(
@@ -100,6 +101,12 @@ def check_own_link(own: Any, enforced: Any, outgoing: Any, amount: Any, cltv: An
     if amount > bandwidth_msat(own, outgoing):
         return _TEMPORARY_CHANNEL, _INSUFFICIENT
     return _NONE, _NO_DETAIL
+
+
+@inlined
+def is_flushing(life: Any, channel: Any) -> Any:
+    """Say whether a channel has a link that takes nothing new; of a peer that is away there is none (IsFlushing)."""
+    return life.stage[channel] == _CLOSING and life.down[channel] & _APART == 0
 
 
 @inlined
@@ -149,6 +156,8 @@ def choose_link(world: Any, slot: Any, hop: Any, now: Any) -> Any:
         if passing == 1 or (bits >> np.uint64(33)) % np.uint64(passing) == 0:
             chosen = link
     if passing == 0:
+        if code == _UNKNOWN_PEER and is_flushing(world.life, asked // 2):
+            detail = _NOT_ELIGIBLE
         return asked, code, detail
     if own.pending_htlcs[chosen] >= own.max_htlcs:
         return chosen, _TEMPORARY_CHANNEL, _ADD_FAILED

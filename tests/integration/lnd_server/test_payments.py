@@ -2,9 +2,10 @@
 
 import asyncio
 import hashlib
+from collections.abc import AsyncGenerator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from tests.support.lnd import ALICE, BOB, CAROL, DAVE, EVE, Served, serving_lab
@@ -14,6 +15,7 @@ from lightninglens.core.ids import derive_secret
 from lightninglens.core.units import Msat
 from lightninglens.nodes.lnd.contract import invoicesrpc, lnrpc, routerrpc
 from lightninglens.nodes.lnd.contract.services import Invoices, Lightning, Router
+from lightninglens.nodes.lnd.server.payments import Payments
 
 pytestmark = pytest.mark.asyncio
 
@@ -327,6 +329,32 @@ async def test_a_payment_is_tracked(lab: Served) -> None:
     async for update in tracking:
         assert update == updates[0]
         break
+
+
+async def test_a_payment_goes_on_when_its_payer_hangs_up_at_the_first_news(lab: Served) -> None:
+    added = await invoice(lab, CAROL, 100)
+    payer = lab.node(ALICE)
+    request = routerrpc.SendPaymentRequest(payment_request=added.payment_request)
+    news = cast("AsyncGenerator[lnrpc.Payment, None]", Payments(lab.network, payer).send_payment(request))
+    assert (await anext(news)).status == lnrpc.Payment.IN_FLIGHT
+    await news.aclose()
+    assert not payer.payment_hub.is_heard
+    tracked = routerrpc.TrackPaymentRequest(payment_hash=added.r_hash, no_inflight_updates=True)
+    updates = [update.status async for update in lab.on(ALICE, Router.TrackPaymentV2, tracked)]
+    assert updates == [lnrpc.Payment.SUCCEEDED]
+
+
+async def test_a_given_route_is_tried_to_its_end_when_its_payer_hangs_up(lab: Served) -> None:
+    payer, payment_hash = lab.node(ALICE), b"\x08" * 32
+    route = await route_to(lab, ALICE, DAVE, 1_000)
+    request = routerrpc.SendToRouteRequest(payment_hash=payment_hash, route=route)
+    call = asyncio.create_task(Payments(lab.network, payer).send_to_route(request))
+    while (payment := payer.payments.find(payment_hash)) is None or not payment.attempts:  # noqa: ASYNC110 - a record tells nobody
+        await asyncio.sleep(0)
+    call.cancel()
+    tracked = routerrpc.TrackPaymentRequest(payment_hash=payment_hash, no_inflight_updates=True)
+    updates = [update.status async for update in lab.on(ALICE, Router.TrackPaymentV2, tracked)]
+    assert updates == [lnrpc.Payment.FAILED]
 
 
 async def test_a_failure_on_the_way_says_where_and_brings_the_policy(lab: Served) -> None:

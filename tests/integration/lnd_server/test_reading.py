@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.support.lnd import ALICE, BOB, CAROL, EVE, Served, seconds, serving_lab
@@ -149,6 +150,22 @@ async def test_peers_balances_and_transactions_are_told(lab: Served) -> None:
         assert made.address.startswith(prefix)
     fee = await lab.on(ALICE, WalletKit.EstimateFee, walletrpc.EstimateFeeRequest(conf_target=6))
     assert fee.sat_per_kw == 2_500
+
+
+@pytest.mark.parametrize(
+    ("asked", "paths"),
+    [
+        ({}, ["m/49'/0'/0'", "m/84'/0'/0'", "m/86'/0'/0'"]),
+        ({"name": "default", "address_type": walletrpc.TAPROOT_PUBKEY}, ["m/86'/0'/0'"]),
+        ({"address_type": walletrpc.NESTED_WITNESS_PUBKEY_HASH}, ["m/49'/0'/0'"]),
+        ({"name": "savings"}, []),
+    ],
+)
+async def test_there_is_an_account_for_each_kind_of_address(
+    lab: Served, asked: dict[str, Any], paths: list[str]
+) -> None:
+    accounts = (await lab.on(ALICE, WalletKit.ListAccounts, walletrpc.ListAccountsRequest(**asked))).accounts
+    assert [account.derivation_path for account in accounts] == paths
 
 
 async def test_the_identity_key_is_derived_as_tools_ask_for_it(lab: Served) -> None:

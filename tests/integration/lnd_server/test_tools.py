@@ -1,52 +1,24 @@
 """Tools written for LND, unmodified, against a served node; each is skipped where it is not installed.
 
-They are looked for on PATH (`bos`, `lndmanage`, `charge-lnd`) and in tests/npm.
+They are looked for in tests/npm and tests/pypi, where `python3 dev.py test` installs them, then on PATH.
+docs/reference/compatibility.md says what they were seen to do.
 """
 
 import asyncio
 import base64
 import json
 import os
-import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from tests.support.lnd import ALICE, BOB, CAROL, EVE, MACAROONS, Served, serving_lab
-from tests.support.node import PACKAGES, node
+from tests.support.node import PACKAGES, node, require, tool
+
+from lightninglens.sim.engine import Engine
 
 pytestmark = pytest.mark.asyncio
-
-LN_SERVICE = """
-import * as module from 'ln-service';
-import fs from 'fs';
-const lns = module.default ?? module;
-const [cert, macaroon, socket, peer] = questions;
-const {lnd} = lns.authenticatedLndGrpc({cert, macaroon, socket});
-const found = {};
-found.info = await lns.getWalletInfo({lnd});
-found.version = await lns.getWalletVersion({lnd});
-found.identity = await lns.getIdentity({lnd});
-found.height = await lns.getHeight({lnd});
-found.channels = (await lns.getChannels({lnd})).channels;
-found.graph = await lns.getNetworkGraph({lnd});
-found.forwards = (await lns.getForwards({lnd})).forwards;
-found.fees = (await lns.getFeeRates({lnd})).channels;
-found.peers = (await lns.getPeers({lnd})).peers;
-found.balance = await lns.getChannelBalance({lnd});
-found.chain = await lns.getChainBalance({lnd});
-found.reputations = await lns.getForwardingReputations({lnd});
-try { await lns.getNode({lnd, public_key: '02' + '11'.repeat(32)}); } catch (problem) { found.unknown = problem; }
-try { await lns.getAutopilot({lnd}); } catch (problem) { found.autopilot = problem; }
-const {transaction_id, transaction_vout, id} = found.channels[0];
-await lns.updateRoutingFees({lnd, transaction_id, transaction_vout, fee_rate: 77, inbound_rate_discount: 10});
-found.channel = await lns.getChannel({lnd, id});
-const {route} = await lns.getRouteToDestination({lnd, destination: peer, tokens: 1000});
-try { await lns.payViaRoutes({lnd, routes: [route]}); } catch (problem) { found.probe = problem; }
-console.log(JSON.stringify(found));
-process.exit(0);
-"""
 
 
 @pytest_asyncio.fixture
@@ -69,13 +41,6 @@ async def run(*command: str, home: Path, stdin: bytes = b"", expect: int | None 
     return out.decode()
 
 
-def tool(name: str) -> str:
-    found = shutil.which(name) or shutil.which(str(PACKAGES / "node_modules/.bin" / name))
-    if not found:
-        pytest.skip(f"{name} is not installed")
-    return found
-
-
 def credentials(lab: Served, name: str) -> tuple[str, str, str]:
     """Return certificate and macaroon in base64, and the socket, as LND's JavaScript tools take them."""
     folder = lab.servers[name].folder
@@ -84,29 +49,51 @@ def credentials(lab: Served, name: str) -> tuple[str, str, str]:
     return certificate, macaroon, f"127.0.0.1:{lab.servers[name].rpc_port}"
 
 
-async def test_ln_service_reads_sets_fees_and_probes(served: Served, tmp_path: Path) -> None:
+async def policies(lab: Served, name: str) -> set[tuple[int, int, int]]:
+    """Return base fee, fee rate and time lock of each of a node's channels."""
+
+    def read(engine: Engine) -> set[tuple[int, int, int]]:
+        found = [engine.policy(direction) for direction in engine.directions_of(lab.node(name).row)]
+        return {(one.base_fee_msat, one.fee_rate_ppm, one.time_lock_delta_blocks) for one in found if one is not None}
+
+    return await lab.network.read(read)
+
+
+async def test_ln_service_reads_sets_fees_and_pays(served: Served, tmp_path: Path) -> None:
     program = node()
-    if not (PACKAGES / "node_modules/ln-service").is_dir():
-        pytest.skip("the npm package ln-service is not installed in tests/npm")
-    questions = json.dumps([*credentials(served, ALICE), served.node(BOB).node_id])
-    script = PACKAGES / f"ln-service-{os.getpid()}.mjs"  # imports are looked up from where the file is
-    script.write_text(f"const questions = {questions};\n{LN_SERVICE}")
-    try:
-        found = json.loads((await run(program, str(script), home=tmp_path)).splitlines()[-1])
-    finally:
-        script.unlink()
+    require("ln-service")
+    questions = {
+        "payer": credentials(served, ALICE),
+        "payee": credentials(served, CAROL),
+        "circle": [served.node(name).node_id for name in (BOB, CAROL, ALICE)],
+    }
+    script = str(PACKAGES / "ln-service.mjs")
+    found = json.loads(
+        (await run(program, script, home=tmp_path, stdin=json.dumps(questions).encode())).splitlines()[-1]
+    )
+    me = served.node(ALICE).node_id
     assert found["info"]["alias"] == ALICE
-    assert found["identity"]["public_key"] == served.node(ALICE).node_id
+    assert found["identity"]["public_key"] == me
     assert (len(found["channels"]), len(found["graph"]["channels"])) == (3, 7)
-    assert found["unknown"] == [404, "NodeIsUnknown"]
+    assert [len(found[name]) for name in ("fees", "peers", "forwards", "closed")] == [3, 3, 0, 0]
+    assert found["balance"]["channel_balance"] == sum(channel["local_balance"] for channel in found["channels"])
+    assert found["node"]["alias"] == CAROL
+    assert found["unknownNode"] == [404, "NodeIsUnknown"]
+    assert found["unknownChannel"] == [404, "FullChannelDetailsNotFound"]
     assert found["autopilot"] == [400, "ExpectedLndBuiltWithAutopilotToGetStatus"]
-    mine = [one for one in found["channel"]["policies"] if one["public_key"] == served.node(ALICE).node_id]
+    mine = [one for one in found["channel"]["policies"] if one["public_key"] == me]
     assert (mine[0]["fee_rate"], mine[0]["inbound_rate_discount"]) == (77, 10)
+    assert found["decoded"]["destination"] == served.node(CAROL).node_id
+    assert (found["invoice"]["is_confirmed"], found["invoice"]["received"]) == (True, 1_000)
+    assert (found["paid"]["tokens"], found["paidByRequest"]["tokens"]) == (1_000, 2_000)
     assert found["probe"][:2] == [404, "UnknownPaymentHash"]
+    assert found["circle"]["hops"][0]["channel"] == found["channel"]["id"]
+    assert {payment["id"] for payment in found["payments"] if payment["is_confirmed"]} >= {found["circle"]["id"]}
+    assert [invoice["is_confirmed"] for invoice in found["invoices"]] == [True, True]
 
 
 async def test_balance_of_satoshis_reads_probes_and_rebalances(served: Served, tmp_path: Path) -> None:
-    bos = tool("bos")
+    program, bos = node(), tool("bos")
     certificate, macaroon, address = credentials(served, ALICE)
     folder = tmp_path / ".bos" / "alice"
     folder.mkdir(parents=True)
@@ -114,12 +101,14 @@ async def test_balance_of_satoshis_reads_probes_and_rebalances(served: Served, t
     (folder / "credentials.json").write_text(json.dumps(saved))
 
     async def command(*arguments: str) -> str:
-        return await run(bos, *arguments, "--node", "alice", home=tmp_path)
+        return await run(program, bos, *arguments, "--node", "alice", home=tmp_path)
 
     assert BOB in await command("fees")
     assert BOB in await command("peers")
     assert "Earned" in await command("forwards")
     assert int((await command("balance")).split()[0]) > 10 * 100_000_000
+    assert " 10.00000000" in await command("utxos")
+    assert CAROL in await command("find", CAROL)
     assert "success" in await command("probe", served.node(CAROL).node_id, "5000")
     before = (await served.edge(ALICE, BOB)).local_balance, (await served.edge(ALICE, EVE)).local_balance
     shown = await command(
@@ -152,15 +141,23 @@ async def test_lndmanage_reports_and_sets_fees(served: Served, tmp_path: Path) -
     place = kept.index("[network]") + 1
     kept[place:place] = [f"{name} = {value}" for name, value in lines.items()]
     config.write_text("\n".join(kept))
-    assert "channels: 3" in await run(program, "status", home=tmp_path)
-    assert CAROL in await run(program, "listchannels", "forwardings", home=tmp_path)
-    assert "closings" in await run(program, "report", home=tmp_path)
-    shown = await run(program, "update-fees", "--init", home=tmp_path, stdin=b"yes\n", expect=None)
-    assert "fee" in shown.lower()
+
+    async def command(*arguments: str, stdin: bytes = b"") -> str:
+        return await run(program, *arguments, home=tmp_path, stdin=stdin)
+
+    assert "channels: 3" in await command("status")
+    for listed in (["listchannels"], ["listchannels", "forwardings"], ["listpeers"]):
+        assert CAROL in await command(*listed)
+    assert "Did not find any channels" in await command("listchannels", "rebalance")
+    assert "closings" in await command("report")
+    await command("update-fees", "--init", stdin=b"yes\n")
+    assert await policies(served, BOB) == {(0, 2_500, 40)}
+    await command("update-fees", "--cltv", "50", stdin=b"yes\n")
+    assert await policies(served, BOB) == {(0, 2_500, 50)}
 
 
 async def test_charge_lnd_sets_fees_and_is_content_with_them(served: Served, tmp_path: Path) -> None:
-    program = tool("charge-lnd")
+    program = tool("charge-lnd", "it is in no package registry; install it from its repository and put it on PATH")
     folder = served.servers[ALICE].folder
     policy = tmp_path / "charge.config"
     policy.write_text("[all]\nstrategy = static\nbase_fee_msat = 0\nfee_ppm = 321\ninbound_fee_ppm = -12\n")

@@ -13,8 +13,8 @@ from lightninglens.app.cli import main as cli
 from lightninglens.app.cli.framework import CommandEntry, Invocation, LazyCommands, LazyGroup, invocation
 from lightninglens.core.errors import ConfigError, DataError, LensError
 
-STARTED_IN_S = 0.3
 HEAVY = {"numpy", "numba", "polars", "sqlalchemy", "alembic", "fastapi", "pydantic", "rich", "structlog", "matplotlib"}
+HEAVY |= {"asyncio", "coincurve", "cryptography", "grpc", "google.protobuf", "httpx", "orjson", "scipy", "uvicorn"}
 
 
 def lens(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
@@ -163,16 +163,3 @@ def test_every_command_explains_itself(name: str, capsys: pytest.CaptureFixture[
     code, out, _ = lens(capsys, name, "--help")
     assert code == 0
     assert out.startswith(f"Usage: lens {name}")
-
-
-@pytest.mark.slow
-def test_help_answers_at_once() -> None:
-    import time
-
-    command = [sys.executable, "-m", "lightninglens", "--help"]
-    best = 60.0
-    for _ in range(5):
-        started = time.perf_counter()
-        subprocess.run(command, capture_output=True, check=True)
-        best = min(best, time.perf_counter() - started)
-    assert best <= STARTED_IN_S

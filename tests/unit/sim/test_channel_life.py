@@ -125,6 +125,18 @@ def test_a_payment_on_its_way_to_a_closed_channel_fails() -> None:
     assert totals(engine)[:2] == (1_000_000_000, 0)
 
 
+def test_a_payment_on_its_way_to_a_channel_that_is_being_closed_meets_a_link_that_takes_nothing_new() -> None:
+    """As long as another HTLC keeps the link; by force there is no link, and nothing to say of it."""
+    for force, detail in ((False, FailureDetail.LINK_NOT_ELIGIBLE), (True, FailureDetail.NO_DETAIL)):
+        engine = make_engine()
+        pay(engine, (A, C), within_ns=200 * 10**6)
+        pay(engine, (B, C), within_ns=10 * 10**6)
+        engine.close_channel(B_TO_C // 2, force=force)
+        engine.run_until(60 * SECOND_NS)
+        failed = [each for each in attempts(engine.harvest()) if each[0] != FailureCode.NONE]
+        assert failed == [(FailureCode.UNKNOWN_NEXT_PEER, detail)]
+
+
 @pytest.mark.parametrize("hop", [0, 1])
 def test_by_force_what_is_not_settled_times_out_on_the_chain(hop: int) -> None:
     """The node before the channel fails its HTLC with PERMANENT_CHANNEL_FAILURE, a day later."""

@@ -199,12 +199,12 @@ def test_inbound_fee_counts() -> None:
 
 
 def test_link_down() -> None:
-    """A channel that is down is an unknown next peer."""
+    """A channel that is down is an unknown next peer, of whose link there is nothing to say."""
     engine = make_engine()
     engine.set_active(1, active=False)
     harvest = pay(engine, (A, C))
     (event,) = events(harvest, HtlcEventKind.LINK_FAIL)
-    assert_link_fail(event, FailureCode.UNKNOWN_NEXT_PEER, FailureDetail.LINK_NOT_ELIGIBLE)
+    assert_link_fail(event, FailureCode.UNKNOWN_NEXT_PEER, FailureDetail.NO_DETAIL)
     assert harvest.payments.outcome.tolist() == [HtlcOutcome.FAILED_ON_ROUTE]
 
 

@@ -24,6 +24,8 @@ def dev(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
         monkeypatch.setattr(module, name, tmp_path / path)
     monkeypatch.setattr(module, "BIN", tmp_path / ".venv/bin")
     monkeypatch.setattr(module, "STAMP", tmp_path / ".venv/stamp")
+    monkeypatch.setattr(module, "NPM_TESTS", tmp_path / "npm")
+    monkeypatch.setattr(module, "PYPI_TESTS", tmp_path / "pypi")
     return module
 
 
@@ -102,6 +104,80 @@ def test_a_dashboard_that_was_removed_is_built_again(
     (tmp_path / "index.html").touch()
     dev.install()
     assert len(run) == 1
+
+
+@pytest.fixture
+def test_programs(dev: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """Two lock files of which nothing is installed yet; the commands that install come into the list and do it."""
+    for folder, lock in ((dev.NPM_TESTS, "package-lock.json"), (dev.PYPI_TESTS, "uv.lock")):
+        folder.mkdir()
+        (folder / lock).write_text("first")
+    monkeypatch.setattr(dev, "npm", lambda: ["npm"])
+    monkeypatch.setattr(dev, "find_uv", lambda: "uv")
+    run: list[list[str]] = []
+
+    def installing(title: str, command: list[str], *, where: Path) -> None:
+        run.append(command[:2])
+        made = where / ("node_modules/.package-lock.json" if command[0] == "npm" else ".venv/bin/python")
+        made.parent.mkdir(parents=True, exist_ok=True)
+        made.touch()
+
+    monkeypatch.setattr(dev, "quiet_step", installing)
+    return run
+
+
+def test_programs_for_the_tests_are_installed_again_when_their_lock_file_changes(
+    dev: ModuleType, test_programs: list[list[str]]
+) -> None:
+    dev.install_test_programs()
+    dev.install_test_programs()
+    assert test_programs == [["npm", "ci"], ["uv", "sync"]]
+    later = time.time() + 10
+    os.utime(dev.PYPI_TESTS / "uv.lock", (later, later))
+    dev.install_test_programs()
+    assert test_programs[2:] == [["uv", "sync"]]
+    os.utime(dev.NPM_TESTS / "package-lock.json", (later, later))
+    os.utime(dev.PYPI_TESTS / ".venv/stamp", (later, later))
+    dev.install_test_programs()
+    assert test_programs[3:] == [["npm", "ci"]]
+
+
+def test_programs_for_the_tests_are_installed_again_when_their_python_is_gone(
+    dev: ModuleType, test_programs: list[list[str]]
+) -> None:
+    dev.install_test_programs()
+    (dev.PYPI_TESTS / ".venv/bin/python").unlink()
+    dev.install_test_programs()
+    assert test_programs[2:] == [["uv", "sync"]]
+
+
+@pytest.mark.parametrize("ci", ["true", ""])
+def test_programs_that_cannot_be_had_fail_in_ci_and_are_done_without_elsewhere(
+    ci: str,
+    dev: ModuleType,
+    test_programs: list[list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("CI", ci)
+    asked: list[str] = []
+
+    def offline(title: str, command: list[str], *, where: Path) -> None:
+        asked.append(where.name)
+        raise dev.StepError(f"{title}: the package registry cannot be reached")
+
+    monkeypatch.setattr(dev, "quiet_step", offline)
+    if ci:
+        with pytest.raises(dev.StepError, match="from npm: the package registry"):
+            dev.install_test_programs()
+        assert asked == ["npm"]
+        return
+    dev.install_test_programs()
+    assert asked == ["npm", "pypi"]
+    shown = capsys.readouterr().out
+    assert "from PyPI: the package registry cannot be reached" in shown
+    assert shown.count("are skipped") == 2
+    assert not (dev.PYPI_TESTS / ".venv").exists()
 
 
 def test_chromium_is_installed_in_ci_and_explained_elsewhere(

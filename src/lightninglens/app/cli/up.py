@@ -83,8 +83,14 @@ def up(
     ] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Where recordings, journal and token are kept.")] = None,
     serve_lnd: Annotated[
-        bool, typer.Option("--serve-lnd", help="Let the lab's nodes answer as LND, from port 10009 on; see serve-lnd.")
+        bool, typer.Option("--serve-lnd", help="Let the lab's nodes answer as LND; see serve-lnd.")
     ] = False,
+    lnd_rpc_port: Annotated[
+        int, typer.Option(min=0, max=65_000, help="gRPC port of the first such node; the others' follow. 0: any.")
+    ] = 10_009,
+    lnd_rest_port: Annotated[
+        int, typer.Option(min=0, max=65_000, help="REST port of the first such node; the others' follow. 0: any.")
+    ] = 8_080,
     headless: Annotated[bool, typer.Option("--headless", help="No dashboard and no live display.")] = False,
     no_feed: Annotated[bool, typer.Option("--no-feed", help="No raw feed.")] = False,
     no_record: Annotated[bool, typer.Option("--no-record", help="No raw recording on disk.")] = False,
@@ -122,7 +128,7 @@ def up(
         feed=not no_feed,
         record=not no_record,
         is_lab=graph is None,
-        serve_lnd=serve_lnd,
+        lnd_ports=(lnd_rpc_port, lnd_rest_port) if serve_lnd else None,
     )
     build = world_builder(settings, graph)
     asyncio.run(
@@ -150,9 +156,18 @@ def check_model(settings: "Settings") -> None:
 
 
 def service_options(
-    settings: "Settings", *, headless: bool, feed: bool, record: bool, is_lab: bool, serve_lnd: bool = False
+    settings: "Settings",
+    *,
+    headless: bool,
+    feed: bool,
+    record: bool,
+    is_lab: bool,
+    lnd_ports: tuple[int, int] | None = None,
 ) -> "ServiceOptions":
-    """Return the service's options for these settings; only for a lab a first model can be trained."""
+    """Return the service's options for these settings; only for a lab a first model can be trained.
+
+    `lnd_ports` are the first ports, gRPC and REST, of nodes that answer as LND; None: none does.
+    """
     from lightninglens.app.alerts.rules import AlertOptions
     from lightninglens.app.feed import FeedOptions
     from lightninglens.app.lab import LabOptions
@@ -200,7 +215,9 @@ def service_options(
             baseline_rebalance_s=settings.lab.baseline_rebalance_s,
             snapshot_s=settings.lab.snapshot_s,
         ),
-        lnd=LndOptions(folder=settings.data.dir / "lnd", can_grow=False) if serve_lnd else None,
+        lnd=LndOptions(folder=settings.data.dir / "lnd", rpc_port=lnd_ports[0], rest_port=lnd_ports[1], can_grow=False)
+        if lnd_ports
+        else None,
         seed=settings.lab.seed,
     )
 

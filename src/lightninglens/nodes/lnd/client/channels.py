@@ -53,7 +53,7 @@ class LndChannelManager:
                 raise await self._session.explained(failed, "ConnectPeer") from None
 
     async def disconnect(self, peer_id: NodeId) -> None:
-        """Let go of a peer; raises NodeRefused while there are channels with it."""
+        """Let go of a peer; LND (tried with 0.21) does so even while there are channels with it."""
         await self._session.call(Lightning.DisconnectPeer, lnrpc.DisconnectPeerRequest(pub_key=peer_id))
 
     async def open(self, request: OpenRequest) -> str:

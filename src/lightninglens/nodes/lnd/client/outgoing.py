@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 
 import structlog
 
-from lightninglens.core.errors import NodeRefused, NodeUnavailable
+from lightninglens.core.errors import NodeUnavailable
 from lightninglens.core.htlc import FailureCode, HtlcOutcome
 from lightninglens.core.ids import ChannelId, NodeId
 from lightninglens.core.payments import PaymentAttempt, PaymentRoute, PaymentState, RouteStep
@@ -20,28 +20,14 @@ from lightninglens.nodes.lnd.client.records import failure_code
 from lightninglens.nodes.lnd.client.session import Session
 from lightninglens.nodes.lnd.contract import lnrpc, routerrpc
 from lightninglens.nodes.lnd.contract.services import Router
+from lightninglens.nodes.orders import describe
+from lightninglens.nodes.paying.payments import OUTCOMES
 
 log = structlog.get_logger(__name__)
 
 PATIENCE_S = 60.0
 """Waited beyond a payment's own time limit, for HTLCs that are still under way."""
 RETRY_S = 1.0
-
-_REASONS = {
-    lnrpc.FAILURE_REASON_TIMEOUT: HtlcOutcome.TIMEOUT,
-    lnrpc.FAILURE_REASON_NO_ROUTE: HtlcOutcome.NO_ROUTE,
-    lnrpc.FAILURE_REASON_ERROR: HtlcOutcome.ERROR,
-    lnrpc.FAILURE_REASON_INCORRECT_PAYMENT_DETAILS: HtlcOutcome.INCORRECT_PAYMENT_DETAILS,
-    lnrpc.FAILURE_REASON_INSUFFICIENT_BALANCE: HtlcOutcome.INSUFFICIENT_BALANCE,
-    lnrpc.FAILURE_REASON_CANCELED: HtlcOutcome.ERROR,
-}
-_WORDS = {
-    HtlcOutcome.TIMEOUT: "no attempt succeeded in time",
-    HtlcOutcome.NO_ROUTE: "no route with enough capacity within the fee limit",
-    HtlcOutcome.ERROR: "the node gave up",
-    HtlcOutcome.INCORRECT_PAYMENT_DETAILS: "the payee does not know the payment or wants another amount",
-    HtlcOutcome.INSUFFICIENT_BALANCE: "the node's own channels cannot carry it",
-}
 
 
 async def send_and_follow(
@@ -119,7 +105,7 @@ def payment_state(said: lnrpc.Payment) -> PaymentState:
     if said.status == lnrpc.Payment.SUCCEEDED:
         outcome = HtlcOutcome.SUCCEEDED
     elif said.status == lnrpc.Payment.FAILED:
-        outcome = _REASONS.get(said.failure_reason, HtlcOutcome.ERROR)
+        outcome = OUTCOMES.get(said.failure_reason, HtlcOutcome.ERROR)
     attempts = tuple(map(attempt, said.htlcs))
     succeeded = outcome is HtlcOutcome.SUCCEEDED
     return PaymentState(
@@ -131,13 +117,6 @@ def payment_state(said: lnrpc.Payment) -> PaymentState:
         detail=describe(outcome, attempts),
         preimage=bytes.fromhex(said.payment_preimage) if succeeded else None,
     )
-
-
-def describe(outcome: HtlcOutcome, attempts: tuple[PaymentAttempt, ...]) -> str:
-    """Return in words why a payment failed; empty for one that did not."""
-    words = _WORDS.get(outcome, "")
-    last = next((each.failure for each in reversed(attempts) if each.failure is not FailureCode.NONE), None)
-    return f"{words}; last error: {last.name.lower().replace('_', ' ')}" if words and last else words
 
 
 def attempt(said: lnrpc.HTLCAttempt) -> PaymentAttempt:
@@ -190,8 +169,6 @@ def lnd_route(given: PaymentRoute, *, payment_secret: bytes) -> lnrpc.Route:
         )
         for step in given.steps
     ]
-    if not hops:
-        raise NodeRefused("a route without a hop leads nowhere; nothing was sent")
     hops[-1].mpp_record.payment_addr = payment_secret
     hops[-1].mpp_record.total_amt_msat = given.amount_msat
     return lnrpc.Route(

@@ -1,16 +1,13 @@
 """Being paid and paying with an LND node: `core.ports.Payer`."""
 
-import hashlib
-import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from lightninglens.core.bolt11 import InvoiceError, Network, SignedInvoice, decode
+from lightninglens.core.bolt11 import Network, SignedInvoice
 from lightninglens.core.clock import Clock
-from lightninglens.core.errors import DataError, NodeRefused, NodeUnavailable
-from lightninglens.core.htlc import FailureCode, HtlcOutcome
+from lightninglens.core.errors import NodeRefused, NodeUnavailable
+from lightninglens.core.htlc import HtlcOutcome
 from lightninglens.core.payments import (
-    HASH_BYTES,
     InvoiceRecord,
     InvoiceRequest,
     InvoiceState,
@@ -23,20 +20,28 @@ from lightninglens.core.payments import (
     RouteQuestion,
     SendOrder,
 )
-from lightninglens.core.units import MAX_MONEY_MSAT, Msat
+from lightninglens.core.units import Msat
 from lightninglens.nodes.lnd.client.faults import CallFailed, Code, node_error
-from lightninglens.nodes.lnd.client.outgoing import attempt, describe, lnd_route, route, send_and_follow, track
+from lightninglens.nodes.lnd.client.outgoing import attempt, lnd_route, route, send_and_follow, track
 from lightninglens.nodes.lnd.client.place import LndOptions
 from lightninglens.nodes.lnd.client.roles import Role
 from lightninglens.nodes.lnd.client.session import Session, connected
 from lightninglens.nodes.lnd.client.versions import SEVERAL_OUTGOING, LndVersion
 from lightninglens.nodes.lnd.contract import lnrpc, routerrpc
 from lightninglens.nodes.lnd.contract.services import Lightning, Router
+from lightninglens.nodes.orders import (
+    KEYSEND_CLTV_BLOCKS,
+    KEYSEND_RECORD,
+    amount_to_name,
+    new_preimage,
+    probe,
+    read_invoice,
+    require_amount,
+    require_unexpired,
+    secret_for,
+    state_along,
+)
 
-KEYSEND_RECORD = 5_482_373_484
-"""The custom record that carries the preimage to the payee."""
-KEYSEND_CLTV_BLOCKS = 40
-MAX_PROBES = 10
 ROUTE_TIMEOUT_S = 120.0
 """An HTLC along one route may take this long; after it, it is tracked by its hash."""
 
@@ -89,16 +94,8 @@ class LndPayer:
 
     async def decode(self, text: str) -> SignedInvoice:
         """Return what an invoice says, verified here; raises DataError for one of another network than the node's."""
-        try:
-            invoice = decode(text)
-        except InvoiceError as problem:
-            raise DataError(str(problem), where="invoice") from None
-        expected = _NETWORKS.get(self._session.network)
-        if expected is not None and invoice.network is not expected:
-            raise DataError(
-                f"it is of {invoice.network.name.lower()}, and the node is on {self._session.network}", where="invoice"
-            )
-        return invoice
+        network = self._session.network
+        return read_invoice(text, _NETWORKS.get(network), network)
 
     async def find_route(self, question: RouteQuestion) -> RouteEstimate | None:
         """Return a route that the node would try now, or None when it knows none."""
@@ -115,21 +112,9 @@ class LndPayer:
         return RouteEstimate(route=route(said.routes[0]), probability=said.success_prob)
 
     async def probe(self, question: RouteQuestion) -> ProbeResult:
-        """Send HTLCs of a hash that nobody knows, until the payee itself refuses one or no route is left.
-
-        The node learns from each, so the next is another route.
-        """
+        """Send HTLCs that nobody can claim, until the payee itself refuses one or no route is left."""
         await self._session.require_synced()
-        attempts: list[PaymentAttempt] = []
-        while len(attempts) < MAX_PROBES:
-            found = await self.find_route(question)
-            if found is None:
-                return _probed(attempts, "no route is left")
-            tried = await self._try(found.route, secrets.token_bytes(HASH_BYTES), secrets.token_bytes(HASH_BYTES))
-            attempts.append(tried)
-            if tried.failure is FailureCode.INCORRECT_OR_UNKNOWN_PAYMENT_DETAILS:
-                return ProbeResult(reachable=True, attempts=tuple(attempts), fee_msat=tried.route.fee_msat)
-        return _probed(attempts, f"none of {MAX_PROBES} routes carried it")
+        return await probe(question, self.find_route, self._try)
 
     async def send(self, order: SendOrder) -> PaymentState:
         """Pay an invoice and return when that is final; what LND has paid or is paying it refuses to pay again.
@@ -140,9 +125,8 @@ class LndPayer:
             NodeUnavailable: it is unknown how it ended; `track` tells later.
         """
         invoice = await self.decode(order.invoice.text)
-        amount_msat = _amount(order)
-        if invoice.is_expired(self._session.clock.now_ns()):
-            raise NodeRefused("the invoice has expired; nothing was sent")
+        amount_msat = amount_to_name(order)
+        require_unexpired(invoice, self._session.clock.now_ns())
         await self._session.require_synced()
         request = routerrpc.SendPaymentRequest(
             payment_request=invoice.text,
@@ -160,32 +144,20 @@ class LndPayer:
     async def send_along(self, route: PaymentRoute, invoice: SignedInvoice) -> PaymentState:
         """Pay an invoice over one route and return when that is final; raises as `send` does."""
         invoice = await self.decode(invoice.text)
-        if invoice.payment_secret is None or invoice.payee != route.steps[-1].node_id:
-            raise NodeRefused("the route does not lead to who made the invoice; nothing was sent")
-        if invoice.amount_msat not in {None, route.amount_msat}:
-            raise NodeRefused("the route brings another amount than the invoice asks for; nothing was sent")
+        payment_secret = secret_for(route, invoice)
         await self._session.require_synced()
-        tried = await self._try(route, invoice.payment_hash, invoice.payment_secret)
+        tried = await self._try(route, invoice.payment_hash, payment_secret)
         if tried.outcome is HtlcOutcome.IN_FLIGHT:
             raise NodeUnavailable("the payment is under way, and it is unknown how it ends: track it by its hash")
         succeeded = tried.outcome is HtlcOutcome.SUCCEEDED
         found = await track(self._session, invoice.payment_hash) if succeeded else None
-        return PaymentState(
-            payment_hash=invoice.payment_hash,
-            outcome=tried.outcome,
-            amount_msat=route.amount_msat,
-            fee_msat=Msat(route.fee_msat if succeeded else 0),
-            attempts=(tried,),
-            detail=describe(HtlcOutcome.ERROR, (tried,)) if not succeeded else "",
-            preimage=found.preimage if found else None,
-        )
+        return state_along(route, tried, invoice.payment_hash, found.preimage if found else None)
 
     async def keysend(self, order: KeysendOrder) -> PaymentState:
         """Pay a node that gave no invoice, and return when that is final; raises as `send` does."""
-        _require_amount(order.amount_msat)
+        require_amount(order.amount_msat)
         await self._session.require_synced()
-        preimage = secrets.token_bytes(HASH_BYTES)
-        payment_hash = hashlib.sha256(preimage).digest()
+        preimage, payment_hash = new_preimage()
         request = routerrpc.SendPaymentRequest(
             dest=bytes.fromhex(order.payee),
             amt_msat=order.amount_msat,
@@ -220,7 +192,7 @@ class LndPayer:
 
 
 def _query(question: RouteQuestion, version: LndVersion) -> lnrpc.QueryRoutesRequest:
-    _require_amount(question.amount_msat)
+    require_amount(question.amount_msat)
     request = lnrpc.QueryRoutesRequest(
         pub_key=question.payee,
         amt_msat=question.amount_msat,
@@ -237,25 +209,3 @@ def _query(question: RouteQuestion, version: LndVersion) -> lnrpc.QueryRoutesReq
     elif outgoing:
         request.outgoing_chan_id = outgoing[0]
     return request
-
-
-def _probed(attempts: list[PaymentAttempt], detail: str) -> ProbeResult:
-    last = describe(HtlcOutcome.NO_ROUTE, tuple(attempts)).partition("; ")[2]
-    return ProbeResult(
-        reachable=False, attempts=tuple(attempts), fee_msat=None, detail=f"{detail}; {last}" if last else detail
-    )
-
-
-def _amount(order: SendOrder) -> int:
-    """Return the amount to name, 0 where the invoice names it; raises NodeRefused when both or neither do."""
-    if order.invoice.amount_msat is not None:
-        if order.amount_msat not in {None, order.invoice.amount_msat}:
-            raise NodeRefused("the invoice names its amount, and another was given; nothing was sent")
-        return 0
-    _require_amount(order.amount_msat or Msat(0))
-    return order.amount_msat or 0
-
-
-def _require_amount(amount_msat: int) -> None:
-    if not 0 < amount_msat <= MAX_MONEY_MSAT:
-        raise NodeRefused(f"{amount_msat} msat is no amount to send; nothing was sent")

@@ -1,22 +1,22 @@
-"""What comes out of the engine about payments: results for those who wait, and entries in the books."""
+"""What comes out of the engine about payments, as served nodes write it down and tell it."""
 
-import asyncio
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lightninglens.core.htlc import FailureCode, FailureDetail, HtlcEventKind, HtlcEventType, HtlcOutcome
+from lightninglens.core.htlc import FailureDetail, HtlcEventKind, HtlcEventType, HtlcOutcome
 from lightninglens.core.ids import ChannelId
-from lightninglens.nodes.lnd.server.flights import Flight, parts_of, simulated_preimage
 from lightninglens.nodes.lnd.server.htlcs import HtlcRow
-from lightninglens.nodes.lnd.server.invoice_book import InvoiceRecord, InvoiceState, ReceivedPart, hash_of
+from lightninglens.nodes.lnd.server.hub import PaymentNews
 from lightninglens.nodes.lnd.server.messages import invoice_message, payment_message
-from lightninglens.nodes.lnd.server.payment_book import (
+from lightninglens.nodes.paying.arrivals import Arrivals
+from lightninglens.nodes.paying.flights import Flight, Objection, parts_of, simulated_preimage
+from lightninglens.nodes.paying.invoices import InvoiceRecord, InvoiceState, ReceivedPart, hash_of
+from lightninglens.nodes.paying.payments import (
     AttemptRecord,
     FailureReason,
     PaidRoute,
-    PaymentNews,
     PaymentRecord,
     PaymentStatus,
 )
@@ -37,29 +37,21 @@ _REASONS = {
 }
 
 
-class Arrivals:
+class ServedArrivals(Arrivals):
     """Payments under way of served nodes, and the demand's payments that begin or end at one."""
 
     def __init__(self, network: "ServedNetwork") -> None:
-        self._network = network
-        self._flights: dict[int, Flight] = {}
+        super().__init__(network)
+        self._network: ServedNetwork = network
         self._seen: dict[int, list[AttemptRecord]] = {}
         """Attempts of the demand's payments that have not ended, by the engine's number."""
-
-    def expect(self, flight: Flight) -> None:
-        """Watch for what becomes of a payment's attempts."""
-        self._flights[flight.engine_id] = flight
-
-    def flight_of(self, engine_id: int) -> Flight | None:
-        """Return a payment that is under way."""
-        return self._flights.get(engine_id)
 
     def told(self, row: HtlcRow) -> tuple[HtlcRow, ChannelId]:
         """Return an event as its node tells it, and the outgoing channel: the engine does not know every reason."""
         if row.event_type == HtlcEventType.RECEIVE and row.kind == HtlcEventKind.LINK_FAIL:
             for flight in self._flights.values():
-                if flight.objection is not None and flight.objects_to(row):
-                    return flight.objection.told(row), ChannelId(flight.objection.next_channel_id)
+                if flight.objection is not None and _is_end_of(flight, row):
+                    return _objecting(flight.objection, row), ChannelId(flight.objection.next_channel_id)
         return row, self._network.channel_id(row.outgoing_direction)
 
     def absorb(self, harvest: Harvest, engine: Engine) -> None:
@@ -80,37 +72,11 @@ class Arrivals:
             engine_id = int(row["payment_id"])
             flight = self._flights.get(engine_id)
             if flight is not None:
-                self._resolve(flight, row, engine)
+                self.resolve(flight, row, engine)
             else:
                 directions = tuple(harvest.routes[first:end].tolist())
                 amounts = tuple(harvest.route_amounts_msat[first:end].tolist())
                 self._seen.setdefault(engine_id, []).append(self._attempt(engine, row, directions, amounts))
-
-    def _resolve(self, flight: Flight, row: np.void, engine: Engine) -> None:
-        """Write down how an attempt of a served node ended, and tell who waits for it."""
-        found = flight.waiting.pop(int(row["number"]), None)
-        if found is None:
-            return
-        attempt, future = found
-        self._end(attempt, row, engine)
-        if flight.objection is not None and attempt.detail is FailureDetail.UNKNOWN_INVOICE:
-            attempt.code, attempt.detail = flight.objection.code, flight.objection.detail
-        if attempt.is_settled:
-            attempt.preimage = flight.known_preimage()
-            flight.arrived.append(attempt)
-        if not future.done():
-            future.set_result(attempt)
-        self.tell(self._network.nodes[flight.sender], flight.payment)
-
-    def _end(self, attempt: AttemptRecord, row: np.void, engine: Engine) -> None:
-        attempt.resolved_ns = self._network.times.shown(int(row["end_ns"]))
-        attempt.code = _code(int(row["code"]))
-        attempt.detail = FailureDetail(int(row["detail"]))
-        attempt.failed_index = max(int(row["failed_index"]), 0)
-        attempt.height = engine.block_height
-        asked = attempt.route.directions[attempt.failed_index : attempt.failed_index + 1]
-        if attempt.code is not FailureCode.NONE and asked and asked[0] >= 0:
-            attempt.policy = engine.policy(asked[0])
 
     def _attempt(
         self, engine: Engine, row: np.void, directions: tuple[int, ...], amounts: tuple[int, ...]
@@ -127,39 +93,15 @@ class Arrivals:
             ),
             started_ns=self._network.times.shown(int(row["start_ns"])),
         )
-        self._end(attempt, row, engine)
+        self.end(attempt, row, engine)
         return attempt
 
     def _absorb_payments(self, payments: FinishedPayments, engine: Engine) -> None:
         served = list(self._network.nodes)
         for place in np.flatnonzero(np.isin(payments.sender, served) | np.isin(payments.receiver, served)).tolist():
             engine_id = int(payments.payment_id[place])
-            flight = self._flights.pop(engine_id, None)
-            if flight is not None:
-                self._land(flight, HtlcOutcome(int(payments.outcome[place])), engine)
-            else:
+            if not self.land(engine_id, HtlcOutcome(int(payments.outcome[place])), engine):
                 self._write_down(payments, place, engine)
-
-    def _land(self, flight: Flight, outcome: HtlcOutcome, engine: Engine) -> None:
-        """Let the receiver of a served node's payment write it down, or wait for another."""
-        invoice, now_ns = flight.invoice, self._network.now_ns(engine)
-        if invoice is None:
-            return
-        if outcome is HtlcOutcome.SUCCEEDED:
-            channel_ids = {a.attempt_id: self._network.channel_id(a.route.directions[-1]) for a in flight.arrived}
-            self.receive(invoice, parts_of(flight, channel_ids, now_ns), now_ns)
-        elif invoice.payment_id == flight.engine_id:
-            invoice.payment_id = None
-            if invoice.state is InvoiceState.ACCEPTED:
-                invoice.state = InvoiceState.CANCELED
-                self.tell_invoice(invoice)
-
-    def receive(self, invoice: InvoiceRecord, parts: list[ReceivedPart], now_ns: int) -> None:
-        """Note that an invoice has been paid, and tell its node's listeners."""
-        if not invoice.add_index:
-            self._network.invoices.add(invoice)
-        self._network.invoices.settle(invoice, parts, now_ns)
-        self.tell_invoice(invoice)
 
     def tell_invoice(self, invoice: InvoiceRecord) -> None:
         """Tell those who listen to a node's invoices what one has become."""
@@ -167,8 +109,9 @@ class Arrivals:
         if node.invoice_hub.is_heard:
             node.invoice_hub.publish((invoice.payment_hash, invoice_message(invoice, node).SerializeToString()))
 
-    def tell(self, node: "ServedNode", payment: PaymentRecord) -> None:
-        """Tell those who track a node's payments what one has become."""
+    def tell(self, sender: int, payment: PaymentRecord) -> None:
+        """Tell those who track the payments of the node in this row what one has become."""
+        node = self._network.nodes[sender]
         if node.payment_hub.is_heard:
             message = payment_message(payment, self._network.graph).SerializeToString()
             is_final = payment.status is not PaymentStatus.IN_FLIGHT
@@ -189,7 +132,7 @@ class Arrivals:
             )
             payment.attempts = attempts
             self._finish_simulated(payment, outcome, preimage)
-            self.tell(sender, payment)
+            self.tell(sender.row, payment)
         receiver = self._network.nodes.get(int(payments.receiver[place]))
         if receiver is not None and outcome is HtlcOutcome.SUCCEEDED:
             self._receive_simulated(receiver, payments, place, attempts, engine)
@@ -256,21 +199,6 @@ class Arrivals:
             flight.invoice.paid_msat = sum(part.amount_msat for part in flight.invoice.parts)
             self.tell_invoice(flight.invoice)
 
-    def abandon(self) -> None:
-        """Let nobody wait any longer: the world has ended."""
-        for flight in self._flights.values():
-            for _, future in flight.waiting.values():
-                if not future.done():
-                    future.cancel()
-        self._flights.clear()
-
-
-def _code(number: int) -> FailureCode:
-    try:
-        return FailureCode(number)
-    except ValueError:
-        return FailureCode.UNKNOWN_FAILURE
-
 
 def _expiries(engine: Engine, directions: tuple[int, ...]) -> tuple[int, ...]:
     """Return the expiries that a route has at the policies of now."""
@@ -283,6 +211,19 @@ def _expiries(engine: Engine, directions: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(reversed(found))
 
 
-def waiting_for(attempt: AttemptRecord) -> "tuple[AttemptRecord, asyncio.Future[AttemptRecord]]":
-    """Return an attempt with what is set when it has ended."""
-    return attempt, asyncio.get_running_loop().create_future()
+def _is_end_of(flight: Flight, row: HtlcRow) -> bool:
+    """Tell whether an event is that of an HTLC of this payment that comes to the node that objects to it."""
+    end = (row.incoming_direction, row.incoming_msat, row.incoming_timelock)
+    return row.detail == FailureDetail.UNKNOWN_INVOICE and end in flight.ends
+
+
+def _objecting(objection: Objection, row: HtlcRow) -> HtlcRow:
+    """Return the event of the node that objects, from the engine's."""
+    told = row._replace(code=int(objection.code), detail=int(objection.detail))
+    if not objection.next_channel_id:
+        return told
+    return told._replace(
+        event_type=int(HtlcEventType.FORWARD),
+        outgoing_msat=objection.next_msat,
+        outgoing_timelock=objection.next_expiry_height,
+    )

@@ -110,7 +110,7 @@ def htlc_event(row: HtlcRow, incoming: ChannelId, outgoing: ChannelId, timestamp
         failure = event.link_fail_event
         failure.info.CopyFrom(_info(row))
         failure.wire_failure = row.code  # type: ignore[assignment]  # LND's numbers are ours
-        failure.failure_detail = _detail(row)  # type: ignore[assignment]  # LND's numbers are ours
+        failure.failure_detail = row.detail  # type: ignore[assignment]  # LND's numbers are ours
         failure.failure_string = _failure_text(row)
     return event
 
@@ -136,16 +136,9 @@ def _info(row: HtlcRow) -> routerrpc.HtlcInfo:
     )
 
 
-def _detail(row: HtlcRow) -> FailureDetail:
-    """Return the detail that LND gives: none for a peer that is away, whose link its switch does not even find."""
-    detail = FailureDetail(row.detail)
-    is_away = row.code == FailureCode.UNKNOWN_NEXT_PEER and detail is FailureDetail.LINK_NOT_ELIGIBLE
-    return FailureDetail.NO_DETAIL if is_away else detail
-
-
 def _failure_text(row: HtlcRow) -> str:
     """Return the detail in words, or the message on the wire as Go prints it (`lnwire/onion_error.go`)."""
-    words = _DETAIL_TEXTS.get(_detail(row))
+    words = _DETAIL_TEXTS.get(FailureDetail(row.detail))
     if words is not None:
         return words
     try:

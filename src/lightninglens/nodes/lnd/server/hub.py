@@ -3,7 +3,8 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
+from weakref import WeakSet
 
 import grpc
 
@@ -13,6 +14,14 @@ MOST_UNREAD = 100_000
 """Events that one subscriber may leave unread: several seconds of the busiest node there could be."""
 
 Item = TypeVar("Item")
+
+
+class PaymentNews(NamedTuple):
+    """What became of a payment, for those who track it."""
+
+    payment_hash: bytes
+    is_final: bool
+    message: bytes
 
 
 class _Subscriber(Generic[Item]):
@@ -29,7 +38,8 @@ class Hub(Generic[Item]):
 
     def __init__(self, most_unread: int = MOST_UNREAD) -> None:
         self._most_unread = most_unread
-        self._subscribers: set[_Subscriber[Item]] = set()
+        # Of one that was given up before its first event nobody hears; it ends with who holds it.
+        self._subscribers: WeakSet[_Subscriber[Item]] = WeakSet()
         self._closed = False
 
     @property

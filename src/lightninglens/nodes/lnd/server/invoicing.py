@@ -9,33 +9,29 @@ import secrets
 from collections.abc import AsyncIterator
 
 from lightninglens.core.bolt11 import InvoiceError, RouteHop
-from lightninglens.core.errors import InvariantError
+from lightninglens.core.errors import InvariantError, NodeRefused
 from lightninglens.core.ids import ChannelId, NodeId
 from lightninglens.core.units import NS_PER_SECOND, Blocks, Msat, Ppm
 from lightninglens.nodes.lnd.contract import invoicesrpc, lnrpc
 from lightninglens.nodes.lnd.contract.services import Invoices, Lightning
+from lightninglens.nodes.lnd.server.amounts import value_msat
 from lightninglens.nodes.lnd.server.area import Area
 from lightninglens.nodes.lnd.server.calls import Behaviours
-from lightninglens.nodes.lnd.server.invoice_book import (
+from lightninglens.nodes.lnd.server.messages import invoice_message
+from lightninglens.nodes.lnd.server.refusals import Refusal, not_found
+from lightninglens.nodes.paying.invoices import (
     DEFAULT_CLTV_BLOCKS,
     DEFAULT_EXPIRY_S,
-    MAX_CLTV_BLOCKS,
-    MAX_INVOICE_MSAT,
-    MAX_MEMO_BYTES,
     InvoiceRecord,
     InvoiceState,
     hash_of,
-    value_msat,
+    reason_to_refuse,
 )
-from lightninglens.nodes.lnd.server.messages import invoice_message
-from lightninglens.nodes.lnd.server.refusals import Refusal, not_found
 from lightninglens.sim.engine import Engine
 
-MAX_EXPIRY_S = 31_536_000
 DEFAULT_LISTED = 100
 
 _HEX = re.compile(r"(?:[0-9a-fA-F]{2})*")
-_LEAST_FINAL_BLOCKS = 18
 
 
 class Invoicing(Area):
@@ -87,38 +83,24 @@ class Invoicing(Area):
 
     def _invoice(self, request: lnrpc.Invoice, preimage: bytes | None, payment_hash: bytes) -> InvoiceRecord:
         """Return what a request asks for; raises Refusal with LND's limits."""
-        memo_bytes = len(request.memo.encode())
-        if memo_bytes > MAX_MEMO_BYTES:
-            raise Refusal(f"memo too large: {memo_bytes} bytes (maxsize={MAX_MEMO_BYTES})")
-        if len(request.description_hash) not in (0, 32):
-            raise Refusal(f"description hash is {len(request.description_hash)} bytes, must be 32")
-        if request.expiry < 0:
-            raise Refusal("expiry of invoice must be positive")
-        if request.expiry > MAX_EXPIRY_S:
-            raise Refusal(f"expiry of {request.expiry} seconds greater than max expiry of {MAX_EXPIRY_S} seconds")
-        cltv = request.cltv_expiry
-        if cltv > MAX_CLTV_BLOCKS:
-            raise Refusal(f"CLTV delta of {cltv} is too large, max accepted is: {MAX_CLTV_BLOCKS}")
-        if 0 < cltv < _LEAST_FINAL_BLOCKS:
-            raise Refusal(f"CLTV delta of {cltv} must be greater than minimum of {_LEAST_FINAL_BLOCKS}")
-        amount_msat = value_msat(request.value, request.value_msat)
-        if amount_msat > MAX_INVOICE_MSAT:
-            raise Refusal(f"invoice amount {amount_msat} mSAT is more than all bitcoin there will be")
-        return InvoiceRecord(
+        invoice = InvoiceRecord(
             node=self.node.row,
             payment_hash=payment_hash,
             payment_address=secrets.token_bytes(32),
             preimage=preimage,
-            value_msat=amount_msat,
+            value_msat=value_msat(request.value, request.value_msat),
             created_ns=0,
             memo=request.memo,
             description_hash=request.description_hash,
             expiry_s=request.expiry or DEFAULT_EXPIRY_S,
-            cltv_blocks=cltv or DEFAULT_CLTV_BLOCKS,
+            cltv_blocks=request.cltv_expiry or DEFAULT_CLTV_BLOCKS,
             is_private=request.private,
             is_hold=preimage is None,
             hints=tuple(tuple(map(_hop, hint.hop_hints)) for hint in request.route_hints),
         )
+        if problem := reason_to_refuse(invoice):
+            raise Refusal(problem)
+        return invoice
 
     async def _add(self, invoice: InvoiceRecord) -> lnrpc.AddInvoiceResponse:
         invoice.created_ns = await self.network.read(self.network.now_ns)
@@ -126,7 +108,10 @@ class Invoicing(Area):
             text = invoice.signed(self.node.secret)
         except InvoiceError as problem:
             raise Refusal(str(problem)) from None
-        self.network.invoices.add(invoice)
+        try:
+            self.network.invoices.add(invoice)
+        except NodeRefused as problem:
+            raise Refusal(str(problem)) from None
         self.network.arrivals.tell_invoice(invoice)
         return lnrpc.AddInvoiceResponse(
             r_hash=invoice.payment_hash,

@@ -9,9 +9,10 @@ from lightninglens.core.htlc import FailureCode, FailureDetail
 from lightninglens.core.units import MSAT_PER_SAT, NS_PER_SECOND
 from lightninglens.nodes.lnd.contract import lnrpc
 from lightninglens.nodes.lnd.server.features import features
-from lightninglens.nodes.lnd.server.invoice_book import KEYSEND_FEATURES, InvoiceRecord, InvoiceState, ReceivedPart
 from lightninglens.nodes.lnd.server.node import ServedNode
-from lightninglens.nodes.lnd.server.payment_book import AttemptRecord, PaidRoute, PaymentRecord, PaymentStatus
+from lightninglens.nodes.paying.invoices import KEYSEND_FEATURES, InvoiceRecord, InvoiceState, ReceivedPart
+from lightninglens.nodes.paying.payments import AttemptRecord, PaidRoute, PaymentRecord, PaymentStatus
+from lightninglens.nodes.paying.ways import target_of
 
 NO_PREIMAGE = bytes(32).hex()
 
@@ -29,16 +30,6 @@ _WITH_AMOUNT = {
     FailureCode.AMOUNT_BELOW_MINIMUM,
     FailureCode.FEE_INSUFFICIENT,
 }
-
-
-def target_of(graph: NetworkGraph, direction: int) -> int:
-    """Return the row of the node that a direction ends at."""
-    return int((graph.node2, graph.node1)[direction % 2][direction // 2])
-
-
-def source_of(graph: NetworkGraph, direction: int) -> int:
-    """Return the row of the node that a direction starts at."""
-    return int((graph.node1, graph.node2)[direction % 2][direction // 2])
 
 
 def route_message(route: PaidRoute, graph: NetworkGraph) -> lnrpc.Route:

@@ -12,24 +12,21 @@ from lightninglens.core.ids import ChannelId
 from lightninglens.core.units import MSAT_PER_SAT, NS_PER_SECOND
 from lightninglens.nodes.lnd.contract import lnrpc
 from lightninglens.nodes.lnd.server import closings
-from lightninglens.nodes.lnd.server.arrivals import Arrivals
+from lightninglens.nodes.lnd.server.arrivals import ServedArrivals
 from lightninglens.nodes.lnd.server.channel_index import ChannelIndex
 from lightninglens.nodes.lnd.server.channel_points import channel_point, point_message
 from lightninglens.nodes.lnd.server.htlcs import HtlcRow
 from lightninglens.nodes.lnd.server.hub import Hub
-from lightninglens.nodes.lnd.server.invoice_book import InvoiceBook
 from lightninglens.nodes.lnd.server.node import ServedNode
 from lightninglens.nodes.lnd.server.times import ShownTime
 from lightninglens.nodes.lnd.server.topology import Change, Topology
 from lightninglens.nodes.lnd.server.versions import LndVersion
+from lightninglens.nodes.paying.invoices import InvoiceBook
 from lightninglens.nodes.simulated import SimulatedWorld
 from lightninglens.sim.engine import Engine
 from lightninglens.sim.records import Harvest
 
 Result = TypeVar("Result")
-
-FIRST_ENGINE_ID = 2**31
-"""Payments of served nodes are numbered from here, so that they do not shift the draws of the demand's."""
 
 _SMALL = 1_000
 """Channels of a network that costs nothing to look through."""
@@ -57,7 +54,6 @@ class ServedNetwork:
         """
         self.world = world
         self.clock = clock
-        self._next_engine_id = FIRST_ENGINE_ID
         self.version = version
         self.can_grow = can_grow
         """Whether channels may be opened; not where others rely on the network as it is."""
@@ -71,7 +67,7 @@ class ServedNetwork:
         self.block_hub: Hub[tuple[int, int]] = Hub()
         """Height, and its real time in ns."""
         self.nodes = {row: self._node(engine, row, secret) for row, secret in secrets.items()}
-        self.arrivals = Arrivals(self)
+        self.arrivals = ServedArrivals(self)
         self.closings = closings.Closings()
         self._height = engine.block_height
         self._active = engine.active()
@@ -104,9 +100,7 @@ class ServedNetwork:
 
     async def act(self, action: Callable[[Engine], Result]) -> Result:
         """Do something to the engine, and let it go on at once."""
-        result = await self.world.use(action)
-        self.world.submitted.set()
-        return result
+        return await self.world.act(action)
 
     def channel_id(self, direction: int) -> ChannelId:
         """Return the id of a direction's channel; 0 where there is none."""
@@ -144,12 +138,15 @@ class ServedNetwork:
 
     def next_engine_id(self) -> int:
         """Return a number for a payment of a served node."""
-        self._next_engine_id += 1
-        return self._next_engine_id - 1
+        return self.world.next_payment_id()
 
     def now_ns(self, engine: Engine) -> int:
         """Return the real time that stands for the engine's now."""
-        return self.times.shown(engine.now_ns)
+        return self.shown_ns(engine.now_ns)
+
+    def shown_ns(self, world_ns: int) -> int:
+        """Return the real time that stands for a moment of the world."""
+        return self.times.shown(world_ns)
 
     def absorb(self, harvest: Harvest, engine: Engine) -> None:
         """Take in what came out of a step: books first, then those who listen."""

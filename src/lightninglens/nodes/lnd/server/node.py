@@ -6,9 +6,9 @@ from lightninglens.core.ids import ChannelId, NodeId
 from lightninglens.core.units import MSAT_PER_SAT
 from lightninglens.nodes.lnd.contract import lnrpc
 from lightninglens.nodes.lnd.server.htlcs import HtlcRow, final_event, htlc_event
-from lightninglens.nodes.lnd.server.hub import Hub
+from lightninglens.nodes.lnd.server.hub import Hub, PaymentNews
 from lightninglens.nodes.lnd.server.ledger import ChannelBook, Forward, ForwardLog, PendingHtlc
-from lightninglens.nodes.lnd.server.payment_book import PaymentBook, PaymentNews
+from lightninglens.nodes.paying.payments import PaymentBook
 from lightninglens.routing.state import Estimator
 
 WALLET_SAT = 10 * 100_000_000

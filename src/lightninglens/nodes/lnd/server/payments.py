@@ -3,32 +3,35 @@
 Source: LND `lnrpc/routerrpc/router_server.go`, `router_backend.go` (extractIntentFromSendRequest), `rpcserver.go`.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import grpc
 
 from lightninglens.core.bolt11 import SignedInvoice
-from lightninglens.core.htlc import FailureCode
+from lightninglens.core.errors import NodeRefused
 from lightninglens.core.units import MSAT_PER_SAT, NS_PER_SECOND
 from lightninglens.nodes.lnd.contract import lnrpc, routerrpc
 from lightninglens.nodes.lnd.contract.services import Lightning, Router
+from lightninglens.nodes.lnd.server.amounts import value_msat
 from lightninglens.nodes.lnd.server.area import Area
 from lightninglens.nodes.lnd.server.calls import Behaviours
 from lightninglens.nodes.lnd.server.graph import require_vertex_bytes
-from lightninglens.nodes.lnd.server.invoice_book import DEFAULT_CLTV_BLOCKS, value_msat
-from lightninglens.nodes.lnd.server.messages import attempt_message, payment_message, source_of
+from lightninglens.nodes.lnd.server.messages import attempt_message, payment_message
 from lightninglens.nodes.lnd.server.network import ServedNetwork
 from lightninglens.nodes.lnd.server.node import ServedNode
-from lightninglens.nodes.lnd.server.payment_book import (
+from lightninglens.nodes.lnd.server.payment_requests import read_request
+from lightninglens.nodes.lnd.server.refusals import Refusal, not_found
+from lightninglens.nodes.lnd.server.routing import MOST_MSAT, cltv_limit, outgoing_rows, time_preference
+from lightninglens.nodes.paying.invoices import DEFAULT_CLTV_BLOCKS
+from lightninglens.nodes.paying.payments import (
     FailureReason,
     PaidRoute,
     PaymentRecord,
     PaymentStatus,
 )
-from lightninglens.nodes.lnd.server.payment_requests import read_request
-from lightninglens.nodes.lnd.server.refusals import Refusal, not_found
-from lightninglens.nodes.lnd.server.routing import MOST_MSAT, cltv_limit, outgoing_rows, time_preference
-from lightninglens.nodes.lnd.server.sending import Sender, Terms
+from lightninglens.nodes.paying.sending import Sender, Terms
+from lightninglens.nodes.paying.ways import directions_along
 from lightninglens.routing.state import MAX_HOPS
 
 DEFAULT_TIMEOUT_S = 60
@@ -67,10 +70,11 @@ class Payments(Area):
         def is_cancelled() -> bool:
             return gone and request.cancelable
 
-        if not request.no_inflight_updates:
-            yield payment_message(payment, self.network.graph)
+        begun = payment_message(payment, self.network.graph)
         self._sender.start(payment, terms, is_cancelled)
         try:
+            if not request.no_inflight_updates:
+                yield begun
             async for payment_hash, is_final, message in news:
                 if payment_hash != payment.payment_hash:
                     continue
@@ -170,12 +174,10 @@ class Payments(Area):
 
     def _require_new(self, payment_hash: bytes) -> None:
         """Refuse to pay a hash that is being paid or has been."""
-        earlier = self.node.payments.find(payment_hash)
-        if earlier is None or earlier.status is PaymentStatus.FAILED:
-            return
-        if earlier.status is PaymentStatus.SUCCEEDED:
-            raise Refusal("invoice is already paid", _EXISTS)
-        raise Refusal("payment is in transition", _EXISTS)
+        try:
+            self.node.payments.require_new(payment_hash)
+        except NodeRefused as problem:
+            raise Refusal(str(problem), _EXISTS) from None
 
     async def send_to_route(self, request: routerrpc.SendToRouteRequest) -> lnrpc.HTLCAttempt:
         """SendToRouteV2: one attempt along the given route; how it ends is in the answer, never an error."""
@@ -188,8 +190,8 @@ class Payments(Area):
         route = self._route(request.route)
         payment = await self._payment_along(request.payment_hash, route)
         attempt, future = await self._sender.send_along(payment, route, skip_temporary=request.skip_temp_err)
-        await future
-        self._close(payment, skip_temporary=request.skip_temp_err)
+        future.add_done_callback(lambda _: self._close(payment, skip_temporary=request.skip_temp_err))
+        await asyncio.shield(future)  # a caller that goes away does not end an attempt
         return attempt_message(attempt, self.network.graph)
 
     async def _payment_along(self, payment_hash: bytes, route: PaidRoute) -> PaymentRecord:
@@ -213,30 +215,12 @@ class Payments(Area):
 
     def _close(self, payment: PaymentRecord, *, skip_temporary: bool) -> None:
         """End a payment of given routes once nothing of it is in flight."""
-        if payment.in_flight or payment.status is not PaymentStatus.IN_FLIGHT:
-            return
-        settled = [attempt for attempt in payment.attempts if attempt.is_settled]
-        if settled:
-            payment.status, payment.preimage = PaymentStatus.SUCCEEDED, settled[0].preimage
-        else:
-            details = payment.attempts[-1].code is FailureCode.INCORRECT_OR_UNKNOWN_PAYMENT_DETAILS
-            if skip_temporary and not details:
-                return
-            payment.status = PaymentStatus.FAILED
-            payment.reason = FailureReason.INCORRECT_DETAILS if details else FailureReason.ERROR
-        self.network.arrivals.tell(self.node, payment)
+        if payment.close(skip_temporary=skip_temporary):
+            self.network.arrivals.tell(self.node.row, payment)
 
     def _route(self, route: lnrpc.Route) -> PaidRoute:
         """Return the HTLCs that a route means: what each hop forwards is what the next one gets."""
-        graph = self.network.graph
-        at, directions = self.node.row, []
-        for hop in route.hops:
-            row = self.network.channels.row(hop.chan_id)
-            direction = -1
-            if row is not None:
-                direction = 2 * row if source_of(graph, 2 * row) == at else 2 * row + 1
-                at = int(graph.node2[row] if direction % 2 == 0 else graph.node1[row])
-            directions.append(direction)
+        rows = [self.network.channels.row(hop.chan_id) for hop in route.hops]
         last, first_msat = route.hops[-1], route.total_amt_msat or route.total_amt * MSAT_PER_SAT
         forwarded = [hop.amt_to_forward_msat or hop.amt_to_forward * MSAT_PER_SAT for hop in route.hops[:-1]]
         amounts = (first_msat or last.amt_to_forward_msat, *forwarded)
@@ -246,7 +230,7 @@ class Payments(Area):
         if not all(expiry < 2**31 for expiry in expiries):
             raise Refusal("route expiries must be block heights")
         return PaidRoute(
-            directions=tuple(directions),
+            directions=directions_along(self.network.graph, self.node.row, rows),
             amounts_msat=amounts,
             expiry_heights=expiries,
             payment_address=last.mpp_record.payment_addr,

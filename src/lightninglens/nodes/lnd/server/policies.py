@@ -82,19 +82,23 @@ class Policies(Area):
         self._check(request)
 
         def act(engine: Engine) -> lnrpc.PolicyUpdateResponse:
-            own = engine.directions_of(self.node.row)
             if point is None:
-                wanted = own
-            else:
-                row = self.network.channels.row_at(*point)
-                wanted = [direction for direction in own if direction // 2 == row]
-            if point is not None and not wanted:
+                failed = self._set(engine, engine.directions_of(self.node.row), request, rate_ppm)
+            elif (direction := self._direction_at(engine, point)) is None:
                 failed = [_failed(point, lnrpc.UPDATE_FAILURE_NOT_FOUND, "not found")]
             else:
-                failed = self._set(engine, wanted, request, rate_ppm)
+                failed = self._set(engine, (direction,), request, rate_ppm)
             return lnrpc.PolicyUpdateResponse(failed_updates=failed)
 
         return await self.network.act(act)
+
+    def _direction_at(self, engine: Engine, point: tuple[str, int]) -> int | None:
+        """Return the node's direction of a channel by its point; None when it has no such channel any more."""
+        row = self.network.channels.row_at(*point)
+        if row is None or engine.is_closed(row):
+            return None
+        ends = (int(engine.graph.node1[row]), int(engine.graph.node2[row]))
+        return 2 * row + ends.index(self.node.row) if self.node.row in ends else None
 
     def _check(self, request: lnrpc.PolicyUpdateRequest) -> None:
         """Refuse what LND refuses whatever the channel."""
@@ -168,11 +172,9 @@ class Policies(Area):
         enable = request.action != routerrpc.DISABLE
 
         def act(engine: Engine) -> None:
-            row = self.network.channels.row_at(*point)
-            own = [direction for direction in engine.directions_of(self.node.row) if direction // 2 == row]
-            if not own:
+            direction = self._direction_at(engine, point)
+            if direction is None:
                 raise Refusal(f"unable to find channel {point[0]}:{point[1]}: edge not found")
-            direction = own[0]
             policy = engine.policy(direction)
             if request.action == routerrpc.ENABLE and not bool(engine.active()[direction // 2]):
                 raise Refusal("unable to enable channel, peer is not online")

@@ -11,15 +11,17 @@ from lightninglens.core.htlc import HtlcOutcome
 from lightninglens.core.units import MSAT_PER_SAT
 from lightninglens.nodes.lnd.contract import lnrpc, routerrpc
 from lightninglens.nodes.lnd.contract.services import Lightning, Router
+from lightninglens.nodes.lnd.server.amounts import value_msat
 from lightninglens.nodes.lnd.server.area import Area
 from lightninglens.nodes.lnd.server.calls import Behaviours
 from lightninglens.nodes.lnd.server.graph import require_vertex, require_vertex_bytes
-from lightninglens.nodes.lnd.server.invoice_book import DEFAULT_CLTV_BLOCKS, value_msat
-from lightninglens.nodes.lnd.server.messages import route_message, target_of
-from lightninglens.nodes.lnd.server.payment_book import PaidRoute
+from lightninglens.nodes.lnd.server.messages import route_message
 from lightninglens.nodes.lnd.server.payment_requests import read_request
 from lightninglens.nodes.lnd.server.refusals import Refusal, invalid
-from lightninglens.routing.pathfinding import NoRoute, Route, RouteQuery, default_fee_limit_msat
+from lightninglens.nodes.paying.invoices import DEFAULT_CLTV_BLOCKS
+from lightninglens.nodes.paying.payments import PaidRoute
+from lightninglens.nodes.paying.ways import paid_route, target_of
+from lightninglens.routing.pathfinding import NoRoute, RouteQuery, default_fee_limit_msat
 from lightninglens.sim.engine import Engine
 
 MAX_TOTAL_BLOCKS = 2_016
@@ -186,24 +188,6 @@ def no_route_text(found: NoRoute) -> str:
     if found.outcome is HtlcOutcome.INSUFFICIENT_BALANCE:
         return "insufficient local balance"
     return "unable to find a path to destination"
-
-
-def paid_route(
-    route: Route,
-    *,
-    payment_address: bytes = b"",
-    total_msat: int = 0,
-    final_records: dict[int, bytes] | None = None,
-) -> PaidRoute:
-    """Return a route that was found as one that can be paid along."""
-    return PaidRoute(
-        directions=tuple(hop.direction for hop in route.hops),
-        amounts_msat=tuple(int(hop.amount_msat) for hop in route.hops),
-        expiry_heights=tuple(hop.expiry_height for hop in route.hops),
-        payment_address=payment_address,
-        total_msat=total_msat,
-        final_records=final_records or {},
-    )
 
 
 def time_preference(value: float) -> float:

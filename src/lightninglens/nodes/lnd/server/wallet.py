@@ -32,6 +32,10 @@ _MIN_RELAY_SAT_PER_KW = 253
 _PAYMENT_VBYTES = 141
 _TAPROOT = (lnrpc.TAPROOT_PUBKEY, lnrpc.UNUSED_TAPROOT_PUBKEY)
 _NESTED = (lnrpc.NESTED_PUBKEY_HASH, lnrpc.UNUSED_NESTED_PUBKEY_HASH)
+_ACCOUNT = "default"
+_HYBRID = walletrpc.HYBRID_NESTED_WITNESS_PUBKEY_HASH
+_PURPOSES = ((49, _HYBRID), (84, walletrpc.WITNESS_PUBKEY_HASH), (86, walletrpc.TAPROOT_PUBKEY))
+"""What BIP 43 numbers each kind of address with; btcwallet's coin is 0 on every network (`waddrmgr`)."""
 
 
 class Wallet(Area):
@@ -159,16 +163,16 @@ class Wallet(Area):
         """RequiredReserve: nothing is held back for anchors that nobody spends."""
         return walletrpc.RequiredReserveResponse()
 
-    async def list_accounts(self, _request: walletrpc.ListAccountsRequest) -> walletrpc.ListAccountsResponse:
-        """ListAccounts: the default one."""
+    async def list_accounts(self, request: walletrpc.ListAccountsRequest) -> walletrpc.ListAccountsResponse:
+        """ListAccounts: the default one of each kind of address."""
+        asked = _HYBRID if request.address_type == walletrpc.NESTED_WITNESS_PUBKEY_HASH else request.address_type
         return walletrpc.ListAccountsResponse(
             accounts=[
                 walletrpc.Account(
-                    name="default",
-                    address_type=walletrpc.WITNESS_PUBKEY_HASH,
-                    derivation_path="m/84'/1'/0'",
-                    external_key_count=1,
+                    name=_ACCOUNT, address_type=kind, derivation_path=f"m/{purpose}'/0'/0'", external_key_count=1
                 )
+                for purpose, kind in _PURPOSES
+                if request.name in ("", _ACCOUNT) and asked in (walletrpc.UNKNOWN, kind)
             ]
         )
 

@@ -21,10 +21,10 @@ from lightninglens.core.records import RebalanceChange
 from lightninglens.core.units import NS_PER_SECOND, Msat
 from lightninglens.nodes.lnd.client import LndPayer, LndRebalancer, Role
 from lightninglens.nodes.lnd.client import outgoing as outgoing_module
-from lightninglens.nodes.lnd.client.paying import KEYSEND_RECORD
 from lightninglens.nodes.lnd.client.roles import permissions
 from lightninglens.nodes.lnd.contract import lnrpc
 from lightninglens.nodes.lnd.contract.services import Invoices, Lightning, Router
+from lightninglens.nodes.orders import KEYSEND_RECORD
 
 pytestmark = pytest.mark.asyncio
 PREIMAGE = bytes(range(32))

@@ -17,17 +17,18 @@ from lightninglens.core.units import NS_PER_SECOND
 from lightninglens.nodes.lnd.contract import lnrpc, routerrpc
 from lightninglens.nodes.lnd.server.channel_points import channel_point, parse_point, point_message, read_point
 from lightninglens.nodes.lnd.server.directory import MACAROONS, prepare_directory
-from lightninglens.nodes.lnd.server.flights import KEYSEND_RECORD, verdict_on
 from lightninglens.nodes.lnd.server.gate import Gate
 from lightninglens.nodes.lnd.server.hub import Hub
-from lightninglens.nodes.lnd.server.invoice_book import InvoiceBook, InvoiceRecord, InvoiceState, hash_of
 from lightninglens.nodes.lnd.server.ledger import Forward, ForwardLog
-from lightninglens.nodes.lnd.server.payment_book import PaidRoute
 from lightninglens.nodes.lnd.server.refusals import Refusal
 from lightninglens.nodes.lnd.server.rekeying import rekeyed
 from lightninglens.nodes.lnd.server.rest_json import fill_field, read_body, to_json, to_text
 from lightninglens.nodes.lnd.server.times import ShownTime
 from lightninglens.nodes.lnd.server.versions import LndVersion
+from lightninglens.nodes.orders import KEYSEND_RECORD
+from lightninglens.nodes.paying.flights import verdict_on
+from lightninglens.nodes.paying.invoices import InvoiceBook, InvoiceRecord, InvoiceState, hash_of
+from lightninglens.nodes.paying.payments import PaidRoute
 from lightninglens.sim.answers import Answer
 from lightninglens.sim.topology import synthetic_graph
 

@@ -1,23 +1,20 @@
-"""Payments of served nodes while they are under way in the engine, and what their receivers will say to them."""
+"""Payments of simulated nodes while they are under way in the engine, and what their receivers will say to them."""
 
 import asyncio
 import hashlib
 from dataclasses import dataclass, field
 
-from lightninglens.core.htlc import FailureCode, FailureDetail, HtlcEventType
+from lightninglens.core.htlc import FailureCode, FailureDetail
 from lightninglens.core.ids import ChannelId
-from lightninglens.nodes.lnd.server.htlcs import HtlcRow
-from lightninglens.nodes.lnd.server.invoice_book import (
+from lightninglens.nodes.orders import KEYSEND_RECORD
+from lightninglens.nodes.paying.invoices import (
     InvoiceBook,
     InvoiceRecord,
     ReceivedPart,
     hash_of,
 )
-from lightninglens.nodes.lnd.server.payment_book import AttemptRecord, PaidRoute, PaymentRecord
+from lightninglens.nodes.paying.payments import AttemptRecord, PaidRoute, PaymentRecord
 from lightninglens.sim.answers import Answer
-
-KEYSEND_RECORD = 5_482_373_484
-"""The custom record with a keysend payment's preimage."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,17 +27,6 @@ class Objection:
     """Of a channel that it was to forward over and does not have."""
     next_msat: int = 0
     next_expiry_height: int = 0
-
-    def told(self, row: HtlcRow) -> HtlcRow:
-        """Return the event of the node that objects, from the engine's."""
-        told = row._replace(code=int(self.code), detail=int(self.detail))
-        if not self.next_channel_id:
-            return told
-        return told._replace(
-            event_type=int(HtlcEventType.FORWARD),
-            outgoing_msat=self.next_msat,
-            outgoing_timelock=self.next_expiry_height,
-        )
 
 
 @dataclass(slots=True, kw_only=True)
@@ -58,11 +44,6 @@ class Flight:
     waiting: dict[int, tuple[AttemptRecord, "asyncio.Future[AttemptRecord]"]] = field(default_factory=dict)
     """Attempts in flight, by the engine's number within the payment."""
     arrived: list[AttemptRecord] = field(default_factory=list)
-
-    def objects_to(self, row: HtlcRow) -> bool:
-        """Whether an event is that of an HTLC of this payment that comes to the node that objects to it."""
-        end = (row.incoming_direction, row.incoming_msat, row.incoming_timelock)
-        return self.objection is not None and row.detail == FailureDetail.UNKNOWN_INVOICE and end in self.ends
 
     def known_preimage(self) -> bytes:
         """Return the preimage, which the receiver of a hold invoice has told by the time it settles."""

@@ -1,7 +1,7 @@
-"""Invoices of served nodes, and what may be done with them.
+"""Invoices of simulated nodes, and what may be done with them.
 
-One book for all served nodes of a network: who pays an invoice may be another
-served node, and must find out from the payment's hash what its receiver will say.
+One book for all nodes of a network: who pays an invoice may be another of them,
+and must find out from the payment's hash what its receiver will say.
 """
 
 import hashlib
@@ -9,16 +9,20 @@ from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
 from lightninglens.core.bolt11 import DEFAULT_FEATURES, Feature, Invoice, Network, RouteHop, sign
-from lightninglens.core.units import MSAT_PER_SAT, NS_PER_SECOND, Blocks, Msat
-from lightninglens.nodes.lnd.server.refusals import Refusal
+from lightninglens.core.errors import NodeRefused
+from lightninglens.core.units import NS_PER_SECOND, Blocks, Msat
 
 DEFAULT_EXPIRY_S = 86_400
 DEFAULT_CLTV_BLOCKS = Blocks(80)
 MAX_CLTV_BLOCKS = 2_016
+MAX_EXPIRY_S = 31_536_000
 MAX_MEMO_BYTES = 639
 MAX_INVOICE_MSAT = 2_100_000_000_000_000_000
 
 KEYSEND_FEATURES = frozenset({Feature.VAR_ONION.optional, Feature.PAYMENT_SECRET.optional, Feature.BASIC_MPP.optional})
+
+
+_LEAST_FINAL_BLOCKS = 18
 
 
 class InvoiceState(IntEnum):
@@ -32,7 +36,7 @@ class InvoiceState(IntEnum):
 
 @dataclass(slots=True, kw_only=True)
 class ReceivedPart:
-    """An HTLC that arrived for an invoice; amounts in msat, times real."""
+    """An HTLC that arrived for an invoice; amounts in msat."""
 
     channel_id: int
     htlc_id: int
@@ -47,7 +51,7 @@ class ReceivedPart:
 
 @dataclass(slots=True, kw_only=True)
 class InvoiceRecord:
-    """An invoice and what has become of it; times are real, in ns."""
+    """An invoice and what has become of it; times, in ns, are those that its node shows."""
 
     node: int
     """Row of the receiver."""
@@ -111,7 +115,7 @@ class InvoiceRecord:
 
 
 class InvoiceBook:
-    """The invoices of all served nodes, by payment hash, and of each node in the order in which they were added."""
+    """The invoices of all nodes, by payment hash, and of each node in the order in which they were added."""
 
     def __init__(self) -> None:
         self._by_hash: dict[bytes, InvoiceRecord] = {}
@@ -132,9 +136,9 @@ class InvoiceBook:
         return self._settled.setdefault(node, [])
 
     def add(self, invoice: InvoiceRecord) -> InvoiceRecord:
-        """Take in an invoice and number it; raises Refusal when there is one of its hash."""
+        """Take in an invoice and number it; raises NodeRefused when there is one of its hash."""
         if invoice.payment_hash in self._by_hash:
-            raise Refusal("invoice with payment hash already exists")
+            raise NodeRefused("invoice with payment hash already exists")
         mine = self.of_node(invoice.node)
         invoice.add_index = len(mine) + 1
         mine.append(invoice)
@@ -152,15 +156,30 @@ class InvoiceBook:
         invoice.payment_id = None
 
 
+def reason_to_refuse(invoice: InvoiceRecord) -> str:
+    """Return why LND would not make an invoice, or an empty text (`lnrpc/invoicesrpc/addinvoice.go`)."""
+    memo_bytes, cltv = len(invoice.memo.encode()), invoice.cltv_blocks
+    problems = (
+        (memo_bytes > MAX_MEMO_BYTES, f"memo too large: {memo_bytes} bytes (maxsize={MAX_MEMO_BYTES})"),
+        (
+            len(invoice.description_hash) not in (0, 32),
+            f"description hash is {len(invoice.description_hash)} bytes, must be 32",
+        ),
+        (invoice.expiry_s < 0, "expiry of invoice must be positive"),
+        (
+            invoice.expiry_s > MAX_EXPIRY_S,
+            f"expiry of {invoice.expiry_s} seconds greater than max expiry of {MAX_EXPIRY_S} seconds",
+        ),
+        (cltv > MAX_CLTV_BLOCKS, f"CLTV delta of {cltv} is too large, max accepted is: {MAX_CLTV_BLOCKS}"),
+        (cltv < _LEAST_FINAL_BLOCKS, f"CLTV delta of {cltv} must be greater than minimum of {_LEAST_FINAL_BLOCKS}"),
+        (
+            invoice.value_msat > MAX_INVOICE_MSAT,
+            f"invoice amount {invoice.value_msat} mSAT is more than all bitcoin there will be",
+        ),
+    )
+    return next((text for wrong, text in problems if wrong), "")
+
+
 def hash_of(preimage: bytes) -> bytes:
     """Return the payment hash of a preimage."""
     return hashlib.sha256(preimage).digest()
-
-
-def value_msat(value_sat: int, value_msat: int) -> int:
-    """Return an amount given in sat or in msat; raises Refusal as LND's `UnmarshallAmt`."""
-    if value_sat and value_msat:
-        raise Refusal("sat and msat arguments are mutually exclusive")
-    if value_sat < 0 or value_msat < 0:
-        raise Refusal("amount cannot be negative")
-    return value_sat * MSAT_PER_SAT if value_sat else value_msat

@@ -1,11 +1,12 @@
-"""Payments of a served node, with every attempt; times are real, in ns."""
+"""Payments of a simulated node, with every attempt; times, in ns, are those that the node shows."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import NamedTuple
 
 from lightninglens.core.channels import ChannelPolicy
-from lightninglens.core.htlc import FailureCode, FailureDetail
+from lightninglens.core.errors import NodeRefused
+from lightninglens.core.htlc import FailureCode, FailureDetail, HtlcOutcome
 
 
 class PaymentStatus(IntEnum):
@@ -26,6 +27,17 @@ class FailureReason(IntEnum):
     INCORRECT_DETAILS = 4
     INSUFFICIENT_BALANCE = 5
     CANCELED = 6
+
+
+OUTCOMES: Mapping[int, HtlcOutcome] = {
+    FailureReason.TIMEOUT: HtlcOutcome.TIMEOUT,
+    FailureReason.NO_ROUTE: HtlcOutcome.NO_ROUTE,
+    FailureReason.ERROR: HtlcOutcome.ERROR,
+    FailureReason.INCORRECT_DETAILS: HtlcOutcome.INCORRECT_PAYMENT_DETAILS,
+    FailureReason.INSUFFICIENT_BALANCE: HtlcOutcome.INSUFFICIENT_BALANCE,
+    FailureReason.CANCELED: HtlcOutcome.ERROR,
+}
+"""What each reason means to one who pays."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,16 +134,26 @@ class PaymentRecord:
         """How many attempts are in flight."""
         return sum(attempt.is_in_flight for attempt in self.attempts)
 
+    def close(self, *, skip_temporary: bool) -> bool:
+        """End a payment of given routes once nothing of it is in flight, and tell whether this did.
+
+        With `skip_temporary` only the receiver's word ends it as failed.
+        """
+        if self.in_flight or self.status is not PaymentStatus.IN_FLIGHT:
+            return False
+        settled = [attempt for attempt in self.attempts if attempt.is_settled]
+        if settled:
+            self.status, self.preimage = PaymentStatus.SUCCEEDED, settled[0].preimage
+            return True
+        details = self.attempts[-1].code is FailureCode.INCORRECT_OR_UNKNOWN_PAYMENT_DETAILS
+        if skip_temporary and not details:
+            return False
+        self.status = PaymentStatus.FAILED
+        self.reason = FailureReason.INCORRECT_DETAILS if details else FailureReason.ERROR
+        return True
+
 
 FAILED = PaymentStatus.FAILED
-
-
-class PaymentNews(NamedTuple):
-    """What became of a payment, for those who track it."""
-
-    payment_hash: bytes
-    is_final: bool
-    message: bytes
 
 
 class PaymentBook:
@@ -148,6 +170,14 @@ class PaymentBook:
     def find(self, payment_hash: bytes) -> PaymentRecord | None:
         """Return the payment of a hash."""
         return self._by_hash.get(payment_hash)
+
+    def require_new(self, payment_hash: bytes) -> None:
+        """Refuse to pay a hash that is being paid or has been; raises NodeRefused."""
+        earlier = self.find(payment_hash)
+        if earlier is None or earlier.status is PaymentStatus.FAILED:
+            return
+        paid = earlier.status is PaymentStatus.SUCCEEDED
+        raise NodeRefused("invoice is already paid" if paid else "payment is in transition")
 
     def all(self) -> list[PaymentRecord]:
         """Return all payments, by index."""

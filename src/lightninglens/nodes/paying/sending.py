@@ -1,4 +1,4 @@
-"""How a payment of a served node is made: routes, parts and tries, as LND's payment lifecycle makes them.
+"""How a payment of a simulated node is made: routes, parts and tries, as LND's payment lifecycle makes them.
 
 Source: LND `routing/payment_lifecycle.go`, `routing/payment_session.go`. The
 searches are the simulator's, over what the node knows; the parts go through the
@@ -13,19 +13,16 @@ from lightninglens.core.clock import Clock
 from lightninglens.core.errors import InvariantError, NodeUnavailable
 from lightninglens.core.htlc import FailureCode, FailureDetail, HtlcOutcome
 from lightninglens.core.units import NS_PER_SECOND
-from lightninglens.nodes.lnd.server.arrivals import waiting_for
-from lightninglens.nodes.lnd.server.flights import Flight, Objection, Verdict, verdict_on
-from lightninglens.nodes.lnd.server.messages import source_of, target_of
-from lightninglens.nodes.lnd.server.network import ServedNetwork
-from lightninglens.nodes.lnd.server.node import ServedNode
-from lightninglens.nodes.lnd.server.payment_book import (
+from lightninglens.nodes.paying.arrivals import PayingNetwork, PayingNode, waiting_for
+from lightninglens.nodes.paying.flights import Flight, Objection, Verdict, verdict_on
+from lightninglens.nodes.paying.payments import (
     AttemptRecord,
     FailureReason,
     PaidRoute,
     PaymentRecord,
     PaymentStatus,
 )
-from lightninglens.nodes.lnd.server.routing import paid_route
+from lightninglens.nodes.paying.ways import broken_at, paid_route, target_of
 from lightninglens.routing.pathfinding import BLOCK_PADDING, DEFAULT_FINAL_CLTV_BLOCKS, NoRoute, RouteQuery
 from lightninglens.sim.answers import Answer
 from lightninglens.sim.engine import Engine
@@ -56,9 +53,9 @@ class Terms:
 
 
 class Sender:
-    """Sends what a served node pays."""
+    """Sends what a simulated node pays."""
 
-    def __init__(self, network: ServedNetwork, node: ServedNode, clock: Clock) -> None:
+    def __init__(self, network: PayingNetwork, node: PayingNode, clock: Clock) -> None:
         self._network = network
         self._node = node
         self._clock = clock
@@ -82,7 +79,7 @@ class Sender:
         attempt = AttemptRecord(attempt_id=self._node.payments.new_attempt_id(), route=route, started_ns=now_ns)
         payment.attempts.append(attempt)
         waiting = waiting_for(attempt)
-        broken = _broken_at(engine, self._node.row, route)
+        broken = broken_at(engine, self._node.row, route)
         if broken == 0:
             self._refuse(engine, attempt, waiting[1])
             return waiting
@@ -111,7 +108,7 @@ class Sender:
         if flight.invoice is not None:
             flight.invoice.payment_id = flight.engine_id
         engine.run_until(engine.now_ns)  # what it takes from our channel is gone before anybody looks again
-        self._network.arrivals.tell(self._node, payment)
+        self._network.arrivals.tell(self._node.row, payment)
         return waiting
 
     def _flight(self, engine: Engine, payment: PaymentRecord, route: PaidRoute, now_ns: int) -> tuple[Flight, Verdict]:
@@ -171,18 +168,19 @@ class Sender:
         attempt.code, attempt.height = FailureCode.UNKNOWN_NEXT_PEER, engine.block_height
         future.set_result(attempt)
 
-    def start(self, payment: PaymentRecord, terms: Terms, is_cancelled: Callable[[], bool]) -> None:
-        """Pay in the background: a caller that goes away does not end a payment."""
+    def start(self, payment: PaymentRecord, terms: Terms, is_cancelled: Callable[[], bool]) -> "asyncio.Task[None]":
+        """Pay in the background, as a caller that goes away does not end a payment, and return what does it."""
         task = asyncio.create_task(self._pay(payment, terms, is_cancelled))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _pay(self, payment: PaymentRecord, terms: Terms, is_cancelled: Callable[[], bool]) -> None:
         try:
             await self._try(payment, terms, is_cancelled)
         except NodeUnavailable:
             return  # the world has ended, and with it all who could be told
-        self._network.arrivals.tell(self._node, payment)
+        self._network.arrivals.tell(self._node.row, payment)
 
     async def _try(self, payment: PaymentRecord, terms: Terms, is_cancelled: Callable[[], bool]) -> None:
         deadline_ns = self._clock.now_ns() + terms.timeout_s * NS_PER_SECOND
@@ -204,7 +202,7 @@ class Sender:
                 break
             done, flying = await asyncio.wait(flying, return_when=asyncio.FIRST_COMPLETED)
             for future in done:
-                self._learn(payment, future.result())
+                self._learn(payment, result_of(future))
         settled = [attempt for attempt in payment.attempts if attempt.is_settled]
         if settled and sum(attempt.route.delivered_msat for attempt in settled) >= payment.value_msat:
             payment.status, payment.reason = PaymentStatus.SUCCEEDED, FailureReason.NONE
@@ -278,11 +276,8 @@ def _given(engine: Engine, route: PaidRoute, answer: Answer) -> GivenRoute:
     )
 
 
-def _broken_at(engine: Engine, sender: int, route: PaidRoute) -> int | None:
-    """Return the place on a route of the node that does not have the channel it is told to use, or None."""
-    graph, at = engine.graph, sender
-    for place, direction in enumerate(route.directions):
-        if direction < 0 or engine.is_closed(direction // 2) or source_of(graph, direction) != at:
-            return place
-        at = target_of(graph, direction)
-    return None
+def result_of(future: "asyncio.Future[AttemptRecord]") -> AttemptRecord:
+    """Return how an attempt ended; raises NodeUnavailable when the world ended first."""
+    if future.cancelled():
+        raise NodeUnavailable("the simulated world has ended; what was under way is unknown")
+    return future.result()
