@@ -84,6 +84,12 @@ async def lens(lab: Served, tmp_path: Path, *arguments: str, stop_when: str = ""
         return await process.wait(), shown
 
 
+@pytest.mark.promise("A2.10")
+@pytest.mark.promise("A2.10a")
+@pytest.mark.promise("A2.10b")
+@pytest.mark.promise("A3.3")
+@pytest.mark.promise("A3.5")
+@pytest.mark.promise("A3.6")
 async def test_what_monitor_saw_analyze_and_report_show(served: Served, tmp_path: Path) -> None:
     code, shown = await lens(served, tmp_path, "analyze")
     assert code == 0

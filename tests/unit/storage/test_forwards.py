@@ -114,6 +114,7 @@ def test_channels_are_kept_as_last_seen(path: Path) -> None:
     assert found == {P: (START_NS + 1, False), ALIAS: (START_NS, True)}
 
 
+@pytest.mark.promise("A2.3")
 def test_old_attempts_go_and_sums_stay(path: Path) -> None:
     accounting, htlcs = HtlcAccounting(), Htlcs()
     for _ in range(3):

@@ -46,6 +46,8 @@ class Missed:
     """The rest of it, in fees, by the channel that it came by: what more inbound there would have been worth."""
     blocked_amount_msat: NDArray[np.float64]
     """The same, in amounts."""
+    blocked_payments: NDArray[np.int64]
+    """How many payments it would have been part of, by the channel that they came by."""
 
 
 def missed_revenue(evidence: Evidence, causes: frozenset[FailureCause] = EARNING_CAUSES) -> Missed:
@@ -75,6 +77,7 @@ def missed_revenue(evidence: Evidence, causes: frozenset[FailureCause] = EARNING
         liquidity_msat=per_channel(rate.probability * share * np.where(wanting, refused.amount_msat, 0)),
         served_share=np.divide(total, would_settle, out=np.ones(count), where=would_settle > 0),
         blocked_msat=_sums(refused.incoming, rate.probability * (1 - share) * worth_msat, count),
+        blocked_payments=np.bincount(refused.incoming[share < 1.0], minlength=count),
         blocked_amount_msat=_sums(refused.incoming, rate.probability * (1 - share) * refused.amount_msat, count),
     )
 

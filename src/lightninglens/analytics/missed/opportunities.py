@@ -23,7 +23,8 @@ LEAST_HOURS_FOR_MONTHLY = 6.0
 """Below this much observed time nothing is said of a month."""
 LIQUIDITY_SHARE, FEE_SHARE = 0.6, 0.3
 """From these shares of the refusals on they are what the channel is about, as documented."""
-MUCH_LOCAL, FULL_LOCAL = 0.8, 0.95
+MUCH_LOCAL = 0.8
+"""From this share on our side on a channel counts as full, as documented."""
 LOWERED = 0.7
 """The documented remedy for fees: 30 % less."""
 _LARGE_SHARE = 0.8
@@ -124,6 +125,11 @@ def find_opportunities(
             continue
         row = row_of[channel_id]
         found.append(_opportunity(state, stat, missed, row, then.get(row), observed_hours, chosen))
+    named = {each.channel_id for each in found}
+    for channel_id, state in channels.items():
+        row = row_of.get(channel_id, -1)
+        if row >= 0 and channel_id not in named and missed.blocked_payments[row] >= chosen.min_failures:
+            found += _inbound(state, missed, row, observed_hours, chosen)
     return sorted(found, key=lambda each: (-each.urgency_score, -each.expected_msat, each.channel_id))
 
 
@@ -196,6 +202,59 @@ def _opportunity(
     )
 
 
+def _inbound(
+    state: ChannelState, missed: Missed, row: int, observed_hours: float, options: OpportunityOptions
+) -> list[Opportunity]:
+    """Return that a channel is full on our side, where that kept what others lacked liquidity for from coming by it.
+
+    Nothing was refused at this channel: its peer could not have sent more. So the
+    figure rests on what was refused elsewhere, and its interval is from nothing to twice.
+    """
+    blocked_sat = missed.blocked_msat[row] / MSAT_PER_SAT
+    full = state.local_msat > MUCH_LOCAL * state.capacity_sat * MSAT_PER_SAT
+    if not full or blocked_sat < options.min_missed_sat:
+        return []
+    failures, expected = int(missed.blocked_payments[row]), int(missed.blocked_msat[row])
+    move = min(int(missed.blocked_amount_msat[row]), state.local_msat)
+    cost = _cost_msat(Recommendation.REBALANCE_INBOUND, move, options)
+    scale = HOURS_PER_MONTH / observed_hours if observed_hours >= LEAST_HOURS_FOR_MONTHLY else None
+    return [
+        Opportunity(
+            channel_id=state.channel_id,
+            peer_id=state.peer_id,
+            peer_alias=state.peer_alias,
+            recommendation=Recommendation.REBALANCE_INBOUND,
+            recommended_action=(
+                f"Add inbound liquidity: about {-(-move // MSAT_PER_SAT):,} sat, by sending out over this channel;"
+                " it is full on your side, so nothing more can come by it"
+            ),
+            total_failures=failures,
+            liquidity_failures=failures,
+            fee_failures=0,
+            failure_rate=0.0,
+            main_cause=FailureCause.LIQUIDITY,
+            payments=failures,
+            missed_revenue_sats=blocked_sat,
+            potential_monthly_revenue_sats=None if scale is None else blocked_sat * scale,
+            urgency_score=urgency(missed_sat=blocked_sat, failures=failures, failure_rate=0.0),
+            lower_msat=Msat(0),
+            expected_msat=Msat(expected),
+            upper_msat=Msat(2 * expected),
+            monthly_lower_msat=None if scale is None else Msat(0),
+            monthly_expected_msat=None if scale is None else Msat(int(expected * scale)),
+            monthly_upper_msat=None if scale is None else Msat(int(2 * expected * scale)),
+            move_msat=Msat(move),
+            cost_msat=Msat(cost),
+            net_msat=Msat(expected - cost),
+            new_fee_rate_ppm=None,
+            current_capacity_sats=state.capacity_sat,
+            current_local_balance_sats=state.local_msat // MSAT_PER_SAT,
+            current_outbound_fee_ppm=state.local_policy.fee_rate_ppm if state.local_policy is not None else 0,
+            local_share_then=None,
+        )
+    ]
+
+
 def _recommend(stat: ChannelFailureStats, state: ChannelState, large_msat: int) -> Recommendation:
     failures = stat.failed_forwards
     causes = stat.failures_by_cause
@@ -221,12 +280,9 @@ def _action(recommendation: Recommendation, stat: ChannelFailureStats, state: Ch
     """Return the remedy in words, with its figure."""
     move_sat = -(-move_msat // MSAT_PER_SAT)
     fee_ppm = state.local_policy.fee_rate_ppm if state.local_policy is not None else 0
-    words = {
+    words = {  # of what `_recommend` may say
         Recommendation.REBALANCE_OUTBOUND: (
             f"Add outbound liquidity: about {move_sat:,} sat, by a circular rebalance into this channel"
-        ),
-        Recommendation.REBALANCE_INBOUND: (
-            f"Add inbound liquidity: about {move_sat:,} sat, by sending out over this channel"
         ),
         Recommendation.INCREASE_CAPACITY: (
             f"Open another channel to this peer: payments are larger than {state.capacity_sat:,} sat can carry"

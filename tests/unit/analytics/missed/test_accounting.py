@@ -49,6 +49,7 @@ def only(changes: AttemptChanges) -> ForwardAttempt:
     return attempt
 
 
+@pytest.mark.promise("A2.1")
 def test_a_forward_that_settles_is_one_success(accounting: HtlcAccounting, htlcs: Htlcs) -> None:
     offered = htlcs.offered(1_000)
     accounting.take(offered)

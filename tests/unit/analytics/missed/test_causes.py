@@ -21,6 +21,8 @@ def book() -> ChannelBook:
     return made
 
 
+@pytest.mark.promise("A2.2")
+@pytest.mark.promise("A3.1")
 @pytest.mark.parametrize(
     ("failure", "cause"),
     [

@@ -61,6 +61,7 @@ class Case:
         return missed_revenue(evidence), {each: row for row, each in enumerate(evidence.channels)}
 
 
+@pytest.mark.promise("A2.4a")
 def test_a_fee_counts_as_often_as_the_pair_settles() -> None:
     case = Case()
     case.forwarded(300, settle=True)

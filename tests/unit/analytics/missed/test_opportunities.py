@@ -59,6 +59,7 @@ def opportunity(*refusals: tuple[int, int, tuple[FailureCode, FailureDetail]], *
 LIQUIDITY = (FailureCode.TEMPORARY_CHANNEL_FAILURE, FailureDetail.INSUFFICIENT_BALANCE)
 
 
+@pytest.mark.promise("A2.6")
 @pytest.mark.promise("A3.11")
 @pytest.mark.parametrize(
     ("missed_sat", "failures", "rate", "expected"),
@@ -86,6 +87,7 @@ def test_statistics_count_each_failure_once() -> None:
     assert channel_stats(evidence()) == {}
 
 
+@pytest.mark.promise("A2.7b")
 @pytest.mark.promise("A3.12")
 def test_an_empty_channel_wants_outbound() -> None:
     found = opportunity(*[(490_000_000, 49_000, LIQUIDITY)] * 4)
@@ -97,14 +99,15 @@ def test_an_empty_channel_wants_outbound() -> None:
     assert found.main_cause is FailureCause.LIQUIDITY
 
 
-@pytest.mark.promise("A2.7")
+@pytest.mark.promise("A2.7d")
 def test_payments_larger_than_the_channel_want_another_channel() -> None:
     found = opportunity(*[(950_000_000, 49_000, LIQUIDITY)] * 4)
     assert found.recommendation is Recommendation.INCREASE_CAPACITY
     assert found.cost_msat == 3_000_000
 
 
-@pytest.mark.promise("A3.12")
+@pytest.mark.promise("A2.7c")
+@pytest.mark.promise("A3.12a")
 def test_fees_that_are_not_met_suggest_thirty_percent_less() -> None:
     policy = dataclasses.replace(POLICY, fee_rate_ppm=Ppm(999))
     found = opportunity(*[(1_000_000, 1, FEE)] * 4, local_policy=policy)
@@ -127,11 +130,13 @@ def test_what_neither_money_nor_fee_mends_is_to_be_investigated(
     assert found.cost_msat == 0
 
 
+@pytest.mark.promise("A2.7e")
 def test_mixed_causes_are_told_apart_by_a_person() -> None:
     found = opportunity((1_000_000, 9, OFFLINE), (490_000_000, 9, LIQUIDITY), (80_000_000, 9, MAX_HTLC))
     assert (found.recommendation, found.recommended_action[:5]) == (Recommendation.INVESTIGATE, "Mixed")
 
 
+@pytest.mark.promise("A2.5")
 def test_little_is_left_out_and_nothing_is_said_of_a_month_after_an_hour() -> None:
     few = evidence(*[(490_000_000, 49_000, LIQUIDITY)] * 4)
     assert find_opportunities(few, {Q: channel(Q)}, observed_hours=1) != []
@@ -149,6 +154,32 @@ def test_little_is_left_out_and_nothing_is_said_of_a_month_after_an_hour() -> No
     assert day.monthly_upper_msat >= 30 * day.upper_msat
 
 
+@pytest.mark.promise("A2.7")
+@pytest.mark.promise("A2.7a")
+@pytest.mark.promise("A3.12")
+def test_a_channel_that_is_full_on_our_side_wants_inbound() -> None:
+    accounting, htlcs = HtlcAccounting(), Htlcs()
+    full = channel(P, local_msat=Msat(900_000_000), remote_msat=Msat(90_000_000), inbound_msat=Msat(80_000_000))
+    empty = channel(Q, local_msat=Msat(20_000_000), outbound_msat=Msat(10_000_000))
+    accounting.channels.see([full, empty], UnixNs(START_NS))
+    for _ in range(20):
+        accounting.take(htlcs.refused(70_000_000, 70_000))
+        htlcs.later(200)
+    refused = accounting.changes(LATER_NS).closed
+    found = find_opportunities(
+        evidence_of([], refused, {P: "p", Q: "q"}), {P: full, Q: empty}, observed_hours=24, options=ANY
+    )
+    one = only([each for each in found if each.channel_id == P])
+    assert one.recommendation is Recommendation.REBALANCE_INBOUND
+    assert 0 < one.move_msat <= full.local_msat
+    assert (one.lower_msat, one.upper_msat) == (0, 2 * one.expected_msat)
+    half = channel(P)
+    other = find_opportunities(
+        evidence_of([], refused, {P: "p", Q: "q"}), {P: half, Q: empty}, observed_hours=1, options=ANY
+    )
+    assert [each for each in other if each.channel_id == P] == []
+
+
 def test_where_nothing_was_refused_there_is_no_opportunity() -> None:
     assert find_opportunities(evidence(settled=3), {Q: channel(Q)}, observed_hours=24, options=ANY) == []
 
@@ -158,6 +189,7 @@ def test_closed_channels_are_no_opportunity() -> None:
 
 
 @pytest.mark.promise("A2.11")
+@pytest.mark.promise("A3.9")
 def test_a_report_has_the_documented_keys_and_is_read_again() -> None:
     found = opportunity(*[(490_000_000, 49_000, LIQUIDITY)] * 4)
     coverage = coverage_of([(0, 10), (20, 60)], [], from_ns=5, to_ns=105)
