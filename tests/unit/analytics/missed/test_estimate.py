@@ -17,6 +17,7 @@ from lightninglens.core.forward_sums import SumKey, SumValues, bucket_of, sums_o
 from lightninglens.core.ids import ChannelId
 from lightninglens.core.units import Msat, UnixNs
 
+pytestmark = pytest.mark.kernel
 LATER_NS = 2**62
 
 
