@@ -103,7 +103,7 @@ async def asked(
         await writer.drain()
         yield await _read_head(reader)
     finally:
-        writer.close()
+        # Not after a `close`: where the other side has closed too, Python 3.11.2 then has nothing left to abort.
         with contextlib.suppress(OSError, ssl.SSLError):
             writer.transport.abort()
 
