@@ -17,6 +17,7 @@ from lightninglens.sim.engine import Engine
 from lightninglens.sim.records import PaymentKind, PaymentRequests
 
 pytestmark = pytest.mark.asyncio
+ROOT = Path(__file__).resolve().parents[2]
 LARGE_MSAT, SMALL_MSAT = 400_000_000, 1_000_000
 
 
@@ -124,6 +125,34 @@ async def test_what_monitor_saw_analyze_and_report_show(served: Served, tmp_path
     shown_report, _ = await report.communicate()
     assert report.returncode == 0
     assert found["channel_id"] in shown_report.decode()
+
+
+@pytest.mark.promise("A2.9")
+@pytest.mark.promise("A3.7")
+@pytest.mark.promise("A3.8")
+@pytest.mark.promise("A3.19")
+async def test_the_example_watches_a_node(served: Served, tmp_path: Path) -> None:
+    server = served.servers[BOB]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, str(ROOT / "examples/htlc_monitoring.py"), "--lnd-dir", str(server.folder),
+        "--network", "regtest", "--grpc-host", f"127.0.0.1:{server.rpc_port}", "--seconds", "6",
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, cwd=tmp_path,
+    )  # fmt: skip
+    assert process.stdout is not None
+    shown = ""
+    async with asyncio.timeout(90):
+        while "monitoring" not in shown:
+            line = (await process.stdout.readline()).decode()
+            assert line, shown
+            shown += line
+        now_ns = await served.world.use(lambda engine: engine.now_ns)
+        await served.world.submit(requests(served, [SMALL_MSAT] * 5 + [LARGE_MSAT] * 4, now_ns + 20 * 10**9))
+        shown += (await process.stdout.read()).decode()
+        assert await process.wait() == 0, shown
+    assert "link_fail" in shown
+    assert "total_failures" in shown
+    assert "failures," in shown
+    assert json.loads((tmp_path / "opportunities.json").read_bytes())["opportunities"]
 
 
 async def test_a_node_that_is_not_there_says_what_to_look_at(tmp_path: Path) -> None:

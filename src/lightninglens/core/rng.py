@@ -62,6 +62,7 @@ class Stream(IntEnum):
     PROBE = 45
     SENDER_KIND = 46
     FIDELITY = 50
+    MISSED_NODE = 51
 
 
 @kernel

@@ -15,7 +15,7 @@ from typing import Protocol
 import structlog
 
 from lightninglens.analytics.missed.accounting import HtlcAccounting
-from lightninglens.core.attempts import AttemptChanges, AttemptState, EstimatedPayment, ForwardAttempt
+from lightninglens.core.attempts import AttemptChanges, AttemptState, EstimatedPayment, ForwardAttempt, Key
 from lightninglens.core.channels import ChannelState
 from lightninglens.core.clock import Clock
 from lightninglens.core.errors import LensError, NodeUnavailable
@@ -38,8 +38,12 @@ class ForwardKeeper(Protocol):
         """Write a batch, whole or not at all; raises LensError."""
         ...
 
-    def attempt(self, key: tuple[ChannelId, int]) -> ForwardAttempt | None:
+    def attempt(self, key: Key) -> ForwardAttempt | None:
         """Return an attempt that was written."""
+        ...
+
+    def highest_htlc_id(self, incoming_channel_id: ChannelId) -> int:
+        """Return the highest number of an HTLC that was written for a channel; -1 where there is none."""
         ...
 
     def unresolved(self) -> Sequence[ForwardAttempt]:
@@ -117,7 +121,7 @@ class Recording:
 
     def __post_init__(self) -> None:
         """Take up what an earlier run left; raises DataError when it cannot be read."""
-        self.accounting = HtlcAccounting(next_payment=self.keeper.next_payment(), lookup=self._find)
+        self.accounting = HtlcAccounting(next_payment=self.keeper.next_payment(), earlier=self)
         self.accounting.restore(self.keeper.unresolved(), self.keeper.open_payments())
 
     async def run(self) -> None:
@@ -153,12 +157,16 @@ class Recording:
                 log.info("recording writes again")
             self.problem = ""
 
-    def _find(self, key: tuple[ChannelId, int]) -> ForwardAttempt | None:
+    def attempt(self, key: Key) -> ForwardAttempt | None:
         """Return an attempt that is written, or waits to be."""
         for batch in self._waiting:
             if found := batch.changes.attempts.get(key):
                 return found
         return self.keeper.attempt(key)
+
+    def highest_htlc_id(self, incoming_channel_id: ChannelId) -> int:
+        """Return the highest number of an HTLC that was written for a channel; -1 where there is none."""
+        return self.keeper.highest_htlc_id(incoming_channel_id)
 
     async def _begin(self) -> None:
         """Look at the channels, and make the time since the last run a gap with the forwards that settled in it."""

@@ -122,6 +122,12 @@ class ForwardStore(SqliteStore):
         found = self._read(query, (_signed(key[0]), key[1]))
         return _attempt(found[0]) if found else None
 
+    def highest_htlc_id(self, incoming_channel_id: ChannelId) -> int:
+        """Return the highest number of an HTLC that came by a channel, -1 where none did; raises DataError."""
+        query = "SELECT max(incoming_htlc_id) FROM attempts WHERE incoming_channel_id = ?"
+        found = self._read(query, (_signed(incoming_channel_id),))[0][0]
+        return -1 if found is None else int(found)
+
     def newest(self, limit: int, *, before: int | None = None) -> list[tuple[int, ForwardAttempt]]:
         """Return attempts with their numbers, newest first; raises DataError."""
         query = (

@@ -7,8 +7,9 @@ own book of settled forwards gives them. Only forwards are counted: what the nod
 sends and receives itself is nobody's lost business.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
+from typing import Protocol
 
 from lightninglens.analytics.missed.causes import cause_of
 from lightninglens.analytics.missed.channels import ChannelBook
@@ -26,8 +27,30 @@ from lightninglens.core.htlc import HtlcEvent, HtlcEventKind, HtlcEventType
 from lightninglens.core.ids import ChannelId
 from lightninglens.core.units import NS_PER_SECOND
 
-Lookup = Callable[[Key], ForwardAttempt | None]
-"""Finds a circuit that was counted earlier and is not in memory any more."""
+
+class Counted(Protocol):
+    """What was counted earlier and is not in memory any more."""
+
+    def attempt(self, key: Key) -> ForwardAttempt | None:
+        """Return a circuit."""
+        ...
+
+    def highest_htlc_id(self, incoming_channel_id: ChannelId) -> int:
+        """Return the highest number of an HTLC that came by a channel; -1 where none did."""
+        ...
+
+
+class NothingCounted:
+    """Where nothing was counted earlier."""
+
+    def attempt(self, _key: Key) -> ForwardAttempt | None:
+        """Return None."""
+        return None
+
+    def highest_htlc_id(self, _incoming_channel_id: ChannelId) -> int:
+        """Return -1."""
+        return -1
+
 
 MATCH_NS = 5 * NS_PER_SECOND
 """A settle event and its line in the book are dated apart by less than this, where LND gives no ids to join them."""
@@ -39,17 +62,13 @@ _ENDS = {
 }
 
 
-def _nothing(_key: Key) -> ForwardAttempt | None:
-    return None
-
-
 class HtlcAccounting:
     """Counts the forwards of one node. `take` every event and gap in order, and `changes` now and then."""
 
-    def __init__(self, *, next_payment: int = 1, lookup: Lookup = _nothing) -> None:
+    def __init__(self, *, next_payment: int = 1, earlier: Counted | None = None) -> None:
         self.channels = ChannelBook()
         self._tracker = PaymentTracker(next_number=next_payment)
-        self._lookup = lookup
+        self._earlier = earlier if earlier is not None else NothingCounted()
         self._open: dict[Key, ForwardAttempt] = {}
         self._highest: dict[ChannelId, int] = {}
         self._wanted: dict[Key, ForwardAttempt] = {}
@@ -155,9 +174,14 @@ class HtlcAccounting:
         """Return a circuit that was counted. A number above the channel's highest is surely new."""
         if found := self._open.get(key) or self._changes.attempts.get(key):
             return found
-        if key[1] > self._highest.get(key[0], -1) and key[0] in self._highest:
+        if key[1] > self._highest_of(key[0]):
             return None
-        return self._lookup(key)
+        return self._earlier.attempt(key)
+
+    def _highest_of(self, channel_id: ChannelId) -> int:
+        if channel_id not in self._highest:
+            self._highest[channel_id] = self._earlier.highest_htlc_id(channel_id)
+        return self._highest[channel_id]
 
     def _find(self, forward: Forward) -> ForwardAttempt | None:
         if forward.incoming_htlc_id is not None:
@@ -252,7 +276,7 @@ class HtlcAccounting:
             self._open.pop(key, None)
         else:
             self._open[key] = attempt
-        self._highest[key[0]] = max(self._highest.get(key[0], -1), key[1])
+        self._highest[key[0]] = max(self._highest_of(key[0]), key[1])
         self._changes.attempts[key] = attempt
 
     def _pair(self, attempt: ForwardAttempt) -> Pair:

@@ -9,6 +9,7 @@ import typer
 
 from lightninglens.app.cli.framework import LabDataDir, invocation, new_app
 from lightninglens.app.cli.lab_ego import ego
+from lightninglens.app.cli.lab_missed import missed
 from lightninglens.app.cli.progress import interruptible
 from lightninglens.core.errors import ConfigError
 
@@ -274,3 +275,4 @@ def _write(out: Path, text: str, document: str, *, name: str = "comparison") -> 
 
 
 app.command(epilog="Example: lens lab ego --graph synthetic:300 --node 02ab... --radius 2 --fee-factor 2 --json")(ego)
+app.command(epilog="Example: lens lab missed --seeds 30 --out found")(missed)

@@ -1,11 +1,8 @@
 """A comparison from its options: worlds in parallel processes, one seed at a time with all its strategies."""
 
-import itertools
-import multiprocessing
-import signal
-from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +11,10 @@ from lightninglens.lab.compare.options import CompareOptions
 from lightninglens.lab.compare.report import Comparison, summarise
 from lightninglens.lab.compare.strategies import LEARNED, NONE, load_strategy
 from lightninglens.lab.compare.world import WorldResult, measure_ceiling, run_world
+from lightninglens.lab.parallel import in_processes
 
 Progress = Callable[[int, int], None]
 """Called with seeds done and seeds in all."""
-
-_POLL_S = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +47,8 @@ def compare(
             load_strategy(name)
     seeds = list(options.seed_numbers())
     done: dict[int, SeedResult] = {}
-    for seed, result in _results(options, names, seeds, min(processes, len(seeds)), stopped):
+    work = partial(_run_named, names)
+    for seed, result in in_processes(work, options, seeds, min(processes, len(seeds)), stopped):
         done[seed] = result
         progress(len(done), len(seeds))
     return summarise(
@@ -69,41 +66,13 @@ def run_seed(options: CompareOptions, names: tuple[str, ...], seed: int) -> Seed
     return SeedResult(worlds=worlds, ceiling=measure_ceiling(options, seed))
 
 
+def _run_named(names: tuple[str, ...], options: CompareOptions, seed: int) -> SeedResult:
+    return run_seed(options, names, seed)
+
+
 def _names(options: CompareOptions) -> tuple[str, ...]:
     """Return the strategies, `none` first: the others are measured against it."""
     return (NONE, *(name for name in options.strategies if name != NONE))
-
-
-def _results(
-    options: CompareOptions, names: tuple[str, ...], seeds: list[int], processes: int, stopped: Callable[[], bool]
-) -> Iterator[tuple[int, SeedResult]]:
-    if processes <= 1:
-        for seed in seeds:
-            if stopped():
-                return
-            yield seed, run_seed(options, names, seed)
-        return
-    # Not forked: the caller may have threads, and compiled code does not survive a fork of those.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, mp_context=context, initializer=_ignore_interrupts) as pool:
-        left = iter(seeds)
-        running: dict[Future[SeedResult], int] = {}
-        try:
-            while True:
-                for seed in itertools.islice(left, 0 if stopped() else processes - len(running)):
-                    running[pool.submit(run_seed, options, names, seed)] = seed
-                if not running:
-                    return
-                for future in wait(running, timeout=_POLL_S, return_when=FIRST_COMPLETED).done:
-                    yield running.pop(future), future.result()
-        finally:
-            for future in running:
-                future.cancel()
-
-
-def _ignore_interrupts() -> None:
-    """Leave Ctrl-C to the process that began the comparison."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 _makers: dict[tuple[str, str | None], Any] = {}

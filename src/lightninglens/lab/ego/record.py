@@ -17,7 +17,7 @@ from lightninglens.sim.demand import Demand, Intents, PaymentList, first_intents
 from lightninglens.sim.engine import Engine
 from lightninglens.sim.records import PaymentRequests
 from lightninglens.sim.scenario import Scenario
-from lightninglens.sim.simulation import Simulation
+from lightninglens.sim.simulation import Simulation, Step
 
 if TYPE_CHECKING:
     from lightninglens.lab.ego.cut import EgoNetwork
@@ -75,12 +75,13 @@ def record(
     demand: Demand | None = None,
     node1_local_msat: NDArray[np.int64] | None = None,
     prepare: Callable[[Engine], None] = lambda _engine: None,
+    watch_step: Callable[[Step, Engine], None] = lambda _step, _engine: None,
 ) -> Recording:
     """Run a scenario to its end and keep its attempts; `prepare` may change the network before the first payment.
 
-    Raises what `Simulation` raises.
+    `watch_step` is shown what each step brought. Raises what `Simulation` raises.
     """
-    watch = Stopwatch()
+    stopwatch = Stopwatch()
     simulation = Simulation(scenario, graph, opener_side=opener_side, demand=demand, node1_local_msat=node1_local_msat)
     engine = simulation.engine
     local_msat, spendable_msat = engine.local_msat()[0::2].copy(), engine.spendable_msat()
@@ -91,7 +92,8 @@ def record(
         routes.append(step.harvest.routes)
         amounts.append(step.harvest.route_amounts_msat)
         succeeded += int(np.count_nonzero(step.harvest.payments.outcome == 1))
-    cpu_s = watch.cpu_s()
+        watch_step(step, engine)
+    cpu_s = stopwatch.cpu_s()
     intents = first_intents(
         simulation.demand, graph, seed=scenario.seed, count=scenario.payments, origin_ns=simulation.start_ns
     )
@@ -123,13 +125,26 @@ def again(recording: Recording, *, seed: int, prepare: Callable[[Engine], None] 
     )
 
 
-def run_twin(ego: "EgoNetwork", *, change: NodeChange | None = None) -> Recording:
-    """Run a twin, perhaps with its node changed."""
+def run_twin(
+    ego: "EgoNetwork",
+    *,
+    change: NodeChange | None = None,
+    prepare: Callable[[Engine], None] = lambda _engine: None,
+    watch_step: Callable[[Step, Engine], None] = lambda _step, _engine: None,
+) -> Recording:
+    """Run a twin, perhaps with its node changed; for the rest see `record`."""
+
+    def prepared(engine: Engine) -> None:
+        if change is not None:
+            change.apply(engine, ego.centre)
+        prepare(engine)
+
     return record(
         ego.scenario,
         ego.graph,
         opener_side=ego.opener_side,
         demand=ego.demand,
         node1_local_msat=ego.node1_local_msat,
-        prepare=lambda engine: change.apply(engine, ego.centre) if change else None,
+        prepare=prepared,
+        watch_step=watch_step,
     )

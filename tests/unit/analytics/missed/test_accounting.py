@@ -2,9 +2,10 @@ import pytest
 from tests.support.htlcs import START_NS, Htlcs, P, Q, R, channel
 
 from lightninglens.analytics.missed.accounting import HtlcAccounting
-from lightninglens.core.attempts import AttemptChanges, AttemptState, FailureCause, ForwardAttempt
+from lightninglens.core.attempts import AttemptChanges, AttemptState, FailureCause, ForwardAttempt, Key
 from lightninglens.core.forwards import Forward, Gap, GapReason
 from lightninglens.core.htlc import HtlcEventKind, HtlcEventType
+from lightninglens.core.ids import ChannelId
 from lightninglens.core.units import Msat, UnixNs
 
 LATER_NS = 2**62
@@ -42,6 +43,19 @@ def gap(htlcs: Htlcs, *forwards: Forward) -> Gap:
         detail="",
         forwards=forwards,
     )
+
+
+class Earlier:
+    """What a store would find."""
+
+    def __init__(self, attempts: dict[Key, ForwardAttempt]) -> None:
+        self.attempts = attempts
+
+    def attempt(self, key: Key) -> ForwardAttempt | None:
+        return self.attempts.get(key)
+
+    def highest_htlc_id(self, incoming_channel_id: ChannelId) -> int:
+        return max((number for channel_id, number in self.attempts if channel_id == incoming_channel_id), default=-1)
 
 
 def only(changes: AttemptChanges) -> ForwardAttempt:
@@ -98,7 +112,7 @@ def test_events_that_come_twice_change_nothing(accounting: HtlcAccounting, htlcs
         assert accounting.take(event)
     before = accounting.changes(htlcs.now_ns)
     found = dict(before.attempts)
-    accounting = HtlcAccounting(next_payment=accounting.next_payment, lookup=found.get)
+    accounting = HtlcAccounting(next_payment=accounting.next_payment, earlier=Earlier(found))
     for event in (offered, refused, settled, htlcs.failed(offered)):
         assert not accounting.take(event)
     again = accounting.changes(LATER_NS)
@@ -174,7 +188,7 @@ def test_unresolved_attempts_of_an_earlier_run_are_taken_up(accounting: HtlcAcco
     offered = htlcs.offered(1_000)
     accounting.take(offered)
     before = accounting.changes(htlcs.now_ns)
-    after = HtlcAccounting(next_payment=accounting.next_payment, lookup=before.attempts.get)
+    after = HtlcAccounting(next_payment=accounting.next_payment, earlier=Earlier(before.attempts))
     after.restore(before.attempts.values(), before.payments.values())
     interrupted = after.changes(htlcs.now_ns)
     assert [each.state for each in interrupted.closed] == [AttemptState.UNSEEN]
