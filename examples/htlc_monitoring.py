@@ -40,11 +40,9 @@ async def main() -> None:
             print(monitor.get_summary_stats())
             analyzer = OpportunityAnalyzer(monitor, None, 0, 24)
             for each in await analyzer.analyze_opportunities():
-                print(
-                    f"{each.channel_id}: {each.total_failures} failures,"
-                    f" {each.missed_revenue_sats:.2f} sats documented, {each.expected_msat / 1_000:.2f} sats expected, urgency {each.urgency_score:.0f}:"
-                    f" {each.recommended_action}"
-                )
+                print(f"{each.channel_id}: {each.total_failures} failures, urgency {each.urgency_score:.0f}")
+                print(f"  documented {each.missed_revenue_sats:.2f} sats, expected {each.expected_msat / 1_000:.2f}")
+                print(f"  {each.recommended_action}")
             await analyzer.export_opportunities_json(await analyzer.get_top_opportunities(), "opportunities.json")
 
 

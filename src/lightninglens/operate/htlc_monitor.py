@@ -14,7 +14,7 @@ import contextlib
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, cast
 
 import structlog
 
@@ -115,8 +115,9 @@ class HTLCMonitor:
         """What it reads with; raises ConfigError where there is none."""
         if self._client is None:
             raise ConfigError("HTLCMonitor needs grpc_client: a connected AsyncLNDgRPCClient, or a NodeReader")
-        found: Any = getattr(self._client, "reader", None)
-        return found if found is not None else self._client  # type: ignore[no-any-return]
+        # Where there is no `reader`, the client reads itself.
+        found: NodeReader = getattr(self._client, "reader", None) or cast("NodeReader", self._client)
+        return found
 
     def register_callback(self, callback: Callback) -> None:
         """Call `callback` with each event and gap from now on."""
