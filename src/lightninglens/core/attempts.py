@@ -117,6 +117,8 @@ class ForwardAttempt:
     """What the peer's channels together could have sent at that moment; None where nobody looked."""
     incoming_spendable_msat: Msat | None = None
     """What could still have come by the incoming channel at that moment."""
+    remaining_blocks: int | None = None
+    """From the height at that moment to the end of its time lock behind us: the more, the more hops are to come."""
     payment: int = 0
     """Number of the payment that it is taken for a part or a try of; 0: of none."""
 
@@ -160,6 +162,8 @@ class EstimatedPayment:
     outgoing_spendable_msat: Msat | None
     """At the first refusal, as the next field."""
     incoming_spendable_msat: Msat | None
+    remaining_blocks: int | None
+    """Of its first attempt."""
     elsewhere_fee_msat: Msat
     """What we earned with the same amount at the same time over another peer: a retry that came by us again."""
     probing: bool

@@ -8,6 +8,9 @@ from lightninglens.core.ids import ChannelId
 from lightninglens.core.units import MSAT_PER_SAT, NS_PER_HOUR
 
 MOST_BUCKET = 16
+BLOCKS_PER_DISTANCE = 50
+MOST_DISTANCE = 4
+UNKNOWN_DISTANCE = 5
 
 
 class SumKey(NamedTuple):
@@ -18,6 +21,9 @@ class SumKey(NamedTuple):
     incoming_channel_id: ChannelId
     outgoing_channel_id: ChannelId
     bucket: int
+    """Class of the amount: `bucket_of`."""
+    distance: int
+    """Class of what was left of the time lock: `distance_of`."""
     state: int
     cause: int
 
@@ -44,6 +50,17 @@ def bucket_of(amount_msat: int) -> int:
     return min((amount_msat // MSAT_PER_SAT).bit_length() // 2, MOST_BUCKET)
 
 
+def distance_of(remaining_blocks: int | None) -> int:
+    """Return the class of what was left of a time lock: 0 is likely to end at our peer, 4 far away; 5 is not known.
+
+    A receiver asks for 18 to 80 blocks, each hop adds 18 to 144. What these classes
+    mean is left to how often payments of each settle.
+    """
+    if remaining_blocks is None:
+        return UNKNOWN_DISTANCE
+    return min(max(remaining_blocks, 0) // BLOCKS_PER_DISTANCE, MOST_DISTANCE)
+
+
 def sums_of(
     ended: Iterable[ForwardAttempt], closed: Iterable[EstimatedPayment], into: dict[SumKey, SumValues]
 ) -> dict[SumKey, SumValues]:
@@ -58,6 +75,7 @@ def sums_of(
             attempt.incoming_channel_id,
             attempt.outgoing_channel_id,
             bucket_of(attempt.outgoing_amount_msat),
+            distance_of(attempt.remaining_blocks),
             int(attempt.state),
             int(attempt.cause),
         )
@@ -69,6 +87,7 @@ def sums_of(
             payment.incoming_channel_id,
             payment.outgoing_channel_id,
             bucket_of(payment.amount_msat),
+            distance_of(payment.remaining_blocks),
             int(payment.state),
             int(payment.cause),
         )

@@ -219,7 +219,8 @@ class HTLCMonitor:
                     callback(item)
 
     async def _look(self) -> None:
-        self.accounting.channels.see(await self.reader.channels(), self._clock.now_ns())
+        height = (await self.reader.info()).block_height
+        self.accounting.channels.see(await self.reader.channels(), self._clock.now_ns(), block_height=height)
 
     async def _look_again(self) -> None:
         while True:

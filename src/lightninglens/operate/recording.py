@@ -212,12 +212,13 @@ class Recording:
     async def _look(self) -> None:
         """See the channels; where the node cannot be reached, they stay as last seen."""
         try:
+            height = (await self.reader.info()).block_height
             states = tuple(await self.reader.channels())
         except NodeUnavailable as problem:
             log.warning("the channels could not be read", problem=str(problem))
             return
         now_ns = self.clock.now_ns()
-        self.accounting.channels.see(states, now_ns)
+        self.accounting.channels.see(states, now_ns, block_height=height)
         self._looked, self._looked_ns = states, now_ns
         self._covered_to_ns = max(self._covered_to_ns, now_ns) if self._covered_from_ns else 0
 

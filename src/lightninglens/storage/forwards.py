@@ -29,12 +29,12 @@ _MOST_SIGNED = 2**63
 _ATTEMPT = (
     "incoming_channel_id", "incoming_htlc_id", "outgoing_channel_id", "outgoing_htlc_id", "began_ns", "ended_ns",
     "state", "cause", "incoming_amount_msat", "outgoing_amount_msat", "outgoing_spendable_msat",
-    "incoming_spendable_msat", "payment",
+    "incoming_spendable_msat", "remaining_blocks", "payment",
 )  # fmt: skip
 _PAYMENT = (
     "number", "incoming_channel_id", "outgoing_channel_id", "began_ns", "latest_ns", "attempts", "amount_msat",
     "fee_msat", "settled_msat", "settled_fee_msat", "state", "cause", "refused_here", "failed_downstream",
-    "outgoing_spendable_msat", "incoming_spendable_msat", "elsewhere_fee_msat", "probing", "closed",
+    "outgoing_spendable_msat", "incoming_spendable_msat", "remaining_blocks", "elsewhere_fee_msat", "probing", "closed",
 )  # fmt: skip
 _CHANNEL_IDS = frozenset({"incoming_channel_id", "outgoing_channel_id"})
 _NEXT_PAYMENT = "next_payment"
@@ -161,7 +161,7 @@ class ForwardStore(SqliteStore):
         group = ", ".join(SumKey._fields[0 if by_hour else 1 :])
         query = f"SELECT {key}, {totals} FROM sums WHERE hour >= ? AND hour < ? GROUP BY {group}"  # noqa: S608 - names
         rows = self._read(query, (since_ns // NS_PER_HOUR, -(-until_ns // NS_PER_HOUR)))
-        return [(SumKey(row[0], _channel(row[1]), _channel(row[2]), *row[3:6]), SumValues(*row[6:])) for row in rows]
+        return [(SumKey(row[0], _channel(row[1]), _channel(row[2]), *row[3:7]), SumValues(*row[7:])) for row in rows]
 
     def covered(self, *, since_ns: int, until_ns: int) -> list[tuple[int, int]]:
         """Return the times in which everything was seen, cut to a window, oldest first."""

@@ -104,3 +104,22 @@ def test_a_twin_that_cannot_be_is_refused(options: tuple[str, ...], words: str, 
     done = lens("lab", "ego", "--graph", "lab", "--payments", "5", *options, cwd=tmp_path)
     assert done.returncode == 2, done.stderr
     assert words in done.stderr
+
+
+def test_missed_revenue_is_held_against_the_truth(tmp_path: Path) -> None:
+    small = ("--seeds", "1", "--first-seed", "105", "--graph", "synthetic:300", "--payments", "20000")
+    done = lens("lab", "missed", *small, "--processes", "1", "--out", "found", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "| expected (this) |" in done.stdout
+    written = json.loads((tmp_path / "found/missed.json").read_bytes())
+    assert written["format"] == "lightninglens/missed-truth/1"
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "told"), [("--demand", "nonsense", "nonsense"), ("--out", "file", "is a file")]
+)
+def test_a_truth_table_that_cannot_be_is_refused(option: str, value: str, told: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = lens("lab", "missed", option, value, cwd=tmp_path)
+    assert done.returncode == 2
+    assert told in done.stderr

@@ -14,7 +14,8 @@ from lightninglens.core.clock import VirtualClock
 from lightninglens.core.errors import ConfigError, NodeRefused, NodeUnavailable
 from lightninglens.core.forwards import Gap
 from lightninglens.core.htlc import FailureCode, FailureDetail, HtlcEvent
-from lightninglens.core.ids import ChannelId
+from lightninglens.core.ids import ChannelId, NodeId
+from lightninglens.core.node import NodeInfo
 from lightninglens.core.units import Msat
 from lightninglens.operate.htlc_monitor import HTLCMonitor, OpportunityAnalyzer
 
@@ -32,6 +33,9 @@ class Node:
     @property
     def reader(self) -> Any:
         return self
+
+    async def info(self) -> NodeInfo:
+        return NodeInfo(node_id=NodeId("02" + "00" * 32), alias="node", channel_count=2, block_height=100)
 
     async def channels(self) -> Sequence[ChannelState]:
         return [channel(P), channel(Q, local_msat=Msat(20_000_000), outbound_msat=Msat(10_000_000))]

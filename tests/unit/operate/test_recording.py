@@ -11,6 +11,8 @@ from lightninglens.core.clock import VirtualClock
 from lightninglens.core.errors import LensError, NodeUnavailable
 from lightninglens.core.forwards import Forward, ForwardPage, Gap, GapReason
 from lightninglens.core.htlc import HtlcEvent
+from lightninglens.core.ids import NodeId
+from lightninglens.core.node import NodeInfo
 from lightninglens.core.units import Msat, UnixNs
 from lightninglens.operate.recording import Recording, RecordingOptions
 from lightninglens.storage.forwards import Batch, ForwardStore
@@ -27,6 +29,11 @@ class Node:
         self.items: asyncio.Queue[HtlcEvent | Gap] = asyncio.Queue()
         self.book: list[Forward] = []
         self.away = False
+
+    async def info(self) -> NodeInfo:
+        if self.away:
+            raise NodeUnavailable("away")
+        return NodeInfo(node_id=NodeId("02" + "00" * 32), alias="node", channel_count=2, block_height=100)
 
     async def channels(self) -> Sequence[ChannelState]:
         if self.away:

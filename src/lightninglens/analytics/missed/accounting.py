@@ -240,6 +240,7 @@ class HtlcAccounting:
             outgoing_amount_msat=event.outgoing_amount_msat,
             outgoing_spendable_msat=outgoing,
             incoming_spendable_msat=incoming,
+            remaining_blocks=self.channels.remaining_blocks(event),
         )
 
     def _unseen_beginning(self, event: HtlcEvent, state: AttemptState) -> None:

@@ -39,9 +39,11 @@ class ChannelBook:
     _raises: dict[ChannelId, PolicyRaise] = field(default_factory=dict)
     seen_ns: UnixNs = UnixNs(0)
     """When the channels were last looked at; 0: never."""
+    block_height: int = 0
+    """Of the chain at that moment; 0: not known."""
 
-    def see(self, states: Iterable[ChannelState], now_ns: UnixNs) -> None:
-        """Take a snapshot of all open channels."""
+    def see(self, states: Iterable[ChannelState], now_ns: UnixNs, *, block_height: int = 0) -> None:
+        """Take a snapshot of all open channels; by the height one sees how long HTLCs may still take (0: not known)."""
         links = {each.channel_id: _Link(each, each.outbound_msat, each.inbound_msat) for each in states}
         for channel_id, link in links.items():
             before = self._links.get(channel_id)
@@ -52,6 +54,7 @@ class ChannelBook:
         for channel_id, link in links.items():
             self._of_peer.setdefault(link.state.peer_id, []).append(channel_id)
         self.seen_ns = now_ns
+        self.block_height = block_height
 
     def states(self) -> Sequence[ChannelState]:
         """Return the channels as last seen."""
@@ -84,6 +87,12 @@ class ChannelBook:
     def raised(self, channel_id: ChannelId) -> PolicyRaise | None:
         """Return when we last began to ask for more in a channel, and what we asked for before."""
         return self._raises.get(channel_id)
+
+    def remaining_blocks(self, event: HtlcEvent) -> int | None:
+        """Return what is left of an HTLC's time lock behind us; None where it cannot be known."""
+        if not self.block_height or not event.outgoing_timelock_blocks:
+            return None
+        return event.outgoing_timelock_blocks - self.block_height
 
     def move(self, event: HtlcEvent, incoming_msat: int, outgoing_msat: int) -> None:
         """Move on what can be sent by what an event of a forward tells; amounts are those of its circuit."""

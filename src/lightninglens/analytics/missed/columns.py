@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightninglens.core.attempts import EstimatedPayment
-from lightninglens.core.forward_sums import MOST_BUCKET, SumKey, SumValues
+from lightninglens.core.forward_sums import MOST_BUCKET, SumKey, SumValues, distance_of
 from lightninglens.core.ids import ChannelId
 from lightninglens.core.units import MSAT_PER_SAT
 
@@ -24,6 +24,7 @@ class Sums(NamedTuple):
     incoming: NDArray[np.int64]
     outgoing: NDArray[np.int64]
     bucket: NDArray[np.int64]
+    distance: NDArray[np.int64]
     state: NDArray[np.int64]
     cause: NDArray[np.int64]
     attempts: NDArray[np.int64]
@@ -51,6 +52,7 @@ class Refused(NamedTuple):
     outgoing_spendable_msat: NDArray[np.int64]
     """-1 where nobody looked, as in the next column."""
     incoming_spendable_msat: NDArray[np.int64]
+    distance: NDArray[np.int64]
     probing: NDArray[np.bool_]
 
 
@@ -135,5 +137,6 @@ def refused_columns(payments: Sequence[EstimatedPayment], row_of: Mapping[Channe
         refused_here=column("refused_here"),
         outgoing_spendable_msat=optional("outgoing_spendable_msat"),
         incoming_spendable_msat=optional("incoming_spendable_msat"),
+        distance=np.array([distance_of(each.remaining_blocks) for each in ordered], np.int64),
         probing=np.array([each.probing for each in ordered], np.bool_),
     )

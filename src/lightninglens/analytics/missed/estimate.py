@@ -18,10 +18,10 @@ from lightninglens.core.attempts import EARNING_CAUSES, FailureCause
 
 INTERVAL_SDS = 1.2816
 """80 % of a normal distribution."""
-MODEL_SHARE = 0.25
+MODEL_SHARE = 0.6
 """What the model leaves out (senders that would have learnt, displaced traffic), as a share of the figure.
 
-Set from `lens lab missed`, seeds 101 to 110; the table in the documentation is of others.
+Set from `lens lab missed`, seeds 101 to 112; the table in docs/explanation/missed-revenue.md is of others.
 """
 
 
@@ -53,7 +53,7 @@ class Missed:
 def missed_revenue(evidence: Evidence, causes: frozenset[FailureCause] = EARNING_CAUSES) -> Missed:
     """Return what was missed in a window for these causes."""
     refused = _only(evidence.refused, causes)
-    rate = settle_rate(evidence, refused.incoming, refused.outgoing, buckets_of(refused.amount_msat))
+    rate = settle_rate(evidence, refused.incoming, refused.outgoing, buckets_of(refused.amount_msat), refused.distance)
     worth_msat = _worth_msat(refused)
     share = _served(evidence, refused, rate)
     expected = rate.probability * share * worth_msat
@@ -71,7 +71,7 @@ def missed_revenue(evidence: Evidence, causes: frozenset[FailureCause] = EARNING
         attempts=per_channel(refused.refused_here).astype(np.int64),
         payments=np.bincount(outgoing, minlength=count),
         offered_fee_msat=per_channel(refused.fee_msat).astype(np.int64),
-        lower_msat=np.maximum(total - INTERVAL_SDS * sd, 0.0),
+        lower_msat=total - INTERVAL_SDS * sd,
         expected_msat=total,
         upper_msat=total + INTERVAL_SDS * sd,
         liquidity_msat=per_channel(rate.probability * share * np.where(wanting, refused.amount_msat, 0)),
@@ -95,9 +95,12 @@ def _sums(
 
 
 def _worth_msat(refused: Refused) -> NDArray[np.float64]:
-    """Return what each payment would have added: its fee, less what it earned us another way."""
+    """Return what each payment would have added: its fee, less what it earned us another way.
+
+    It is below 0 where the sender came back over a channel of ours that is dearer.
+    """
     earned = refused.settled_fee_msat + refused.elsewhere_fee_msat
-    return np.maximum(refused.fee_msat - earned, 0).astype(np.float64)
+    return (refused.fee_msat - earned).astype(np.float64)
 
 
 def _variance(

@@ -54,6 +54,7 @@ class _Open:
     cause: FailureCause = FailureCause.NONE
     outgoing_spendable_msat: Msat | None = None
     incoming_spendable_msat: Msat | None = None
+    remaining_blocks: int | None = None
     probing: bool = False
 
     @property
@@ -178,6 +179,7 @@ class PaymentTracker:
             began_ns=attempt.began_ns,
             latest_ns=attempt.began_ns,
             largest_msat=attempt.outgoing_amount_msat,
+            remaining_blocks=attempt.remaining_blocks,
         )
         self._next += 1
         self._open[payment.number] = payment
@@ -266,6 +268,7 @@ class PaymentTracker:
             failed_downstream=payment.failed_downstream,
             outgoing_spendable_msat=payment.outgoing_spendable_msat,
             incoming_spendable_msat=payment.incoming_spendable_msat,
+            remaining_blocks=payment.remaining_blocks,
             elsewhere_fee_msat=Msat(self._elsewhere_fee_msat(payment) if closed else 0),
             probing=payment.probing,
             closed=closed,

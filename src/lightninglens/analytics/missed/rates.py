@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from lightninglens.analytics.missed.columns import Evidence, Sums
 from lightninglens.core.attempts import AttemptState
-from lightninglens.core.forward_sums import MOST_BUCKET
+from lightninglens.core.forward_sums import MOST_BUCKET, UNKNOWN_DISTANCE
 
 PRIOR_PAYMENTS = 8.0
 """So many payments of a narrower class weigh as much as what the wider one says."""
 FIRST_GUESS = 0.5
-_BUCKETS = MOST_BUCKET + 1
+_DISTANCES = UNKNOWN_DISTANCE + 1
+_CLASSES = (MOST_BUCKET + 1) * _DISTANCES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,26 +36,34 @@ class SettleRate:
 
 
 def settle_rate(
-    evidence: Evidence, incoming: NDArray[np.int64], outgoing: NDArray[np.int64], bucket: NDArray[np.int64]
+    evidence: Evidence,
+    incoming: NDArray[np.int64],
+    outgoing: NDArray[np.int64],
+    bucket: NDArray[np.int64],
+    distance: NDArray[np.int64],
 ) -> SettleRate:
-    """Return how likely payments by these channels, of these classes of amount, settle once we forward them."""
+    """Return how likely payments by these channels, of these amounts and distances, settle once we forward them.
+
+    Each level is shrunk to the one before: the node, the distance, the amount, the
+    peer that it goes to, and the pair of peers.
+    """
     passed, settled = _passed(evidence.history)
     peers, count = evidence.peers, int(evidence.peers.max()) + 1 if len(evidence.peers) else 1
     known_in, known_out = peers[evidence.history.incoming], peers[evidence.history.outgoing]
     wanted_in, wanted_out = peers[incoming], peers[outgoing]
+    known = evidence.history.bucket * _DISTANCES + evidence.history.distance
+    wanted = bucket * _DISTANCES + distance
     levels = (
         (np.zeros_like(known_out), np.zeros_like(wanted_out)),
-        (evidence.history.bucket, bucket),
-        (known_out * _BUCKETS + evidence.history.bucket, wanted_out * _BUCKETS + bucket),
-        (
-            (known_in * count + known_out) * _BUCKETS + evidence.history.bucket,
-            (wanted_in * count + wanted_out) * _BUCKETS + bucket,
-        ),
+        (evidence.history.distance, distance),
+        (known, wanted),
+        (known_out * _CLASSES + known, wanted_out * _CLASSES + wanted),
+        ((known_in * count + known_out) * _CLASSES + known, (wanted_in * count + wanted_out) * _CLASSES + wanted),
     )
     probability = np.full(len(outgoing), FIRST_GUESS)
     weight = np.zeros(len(outgoing))
-    for known, wanted in levels:
-        tried, done = _per_class(known, passed, wanted), _per_class(known, settled, wanted)
+    for classes, of_each in levels:
+        tried, done = _per_class(classes, passed, of_each), _per_class(classes, settled, of_each)
         probability = (done + PRIOR_PAYMENTS * probability) / (tried + PRIOR_PAYMENTS)
         weight = np.minimum(weight, PRIOR_PAYMENTS) + tried
     group = np.unique(levels[-1][1], return_inverse=True)[1].astype(np.int64)

@@ -29,7 +29,8 @@ class Watch:
 
     def look(self, engine: Engine) -> None:
         """See the channels as they are."""
-        self.accounting.channels.see(engine.channel_states(self.node), UnixNs(engine.now_ns))
+        states, height = engine.channel_states(self.node), engine.block_height
+        self.accounting.channels.see(states, UnixNs(engine.now_ns), block_height=height)
 
     def take(self, graph: NetworkGraph, events: NDArray[np.void], now_ns: int) -> None:
         """Count what happened to HTLCs."""

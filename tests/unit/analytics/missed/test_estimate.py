@@ -13,7 +13,14 @@ from lightninglens.analytics.missed.columns import Evidence, buckets_of, evidenc
 from lightninglens.analytics.missed.estimate import Missed, missed_revenue
 from lightninglens.analytics.missed.rates import FIRST_GUESS, PRIOR_PAYMENTS, settle_rate
 from lightninglens.core.attempts import EstimatedPayment
-from lightninglens.core.forward_sums import SumKey, SumValues, bucket_of, sums_of
+from lightninglens.core.forward_sums import (
+    UNKNOWN_DISTANCE,
+    SumKey,
+    SumValues,
+    bucket_of,
+    distance_of,
+    sums_of,
+)
 from lightninglens.core.ids import ChannelId
 from lightninglens.core.units import Msat, UnixNs
 
@@ -90,9 +97,9 @@ def test_a_pair_without_history_borrows_that_of_its_peer_and_node() -> None:
     case.forwarded(100, settle=True, outgoing=R)
     evidence = case.evidence()
     row = {each: at for at, each in enumerate(evidence.channels)}
-    one = np.array([row[P]]), np.array([row[R]]), np.array([bucket_of(100_000_000)])
-    other = np.array([row[P]]), np.array([row[Q]]), np.array([bucket_of(100_000_000)])
-    known, unknown = settle_rate(evidence, *one), settle_rate(evidence, *other)
+    incoming, classes = np.array([row[P]]), (np.array([bucket_of(100_000_000)]), np.array([UNKNOWN_DISTANCE]))
+    known = settle_rate(evidence, incoming, np.array([row[R]]), *classes)
+    unknown = settle_rate(evidence, incoming, np.array([row[Q]]), *classes)
     assert known.probability[0] > unknown.probability[0] > FIRST_GUESS
     assert known.weight[0] > unknown.weight[0]
     assert known.variance[0] < unknown.variance[0]
@@ -118,6 +125,40 @@ def test_what_was_earned_another_way_is_taken_off() -> None:
     missed, row = case.missed()
     assert missed.expected_msat[row[Q]] == pytest.approx(600_000, rel=0.1)
     assert missed.offered_fee_msat[row[Q]] == 900_000
+
+
+def test_a_retry_over_a_dearer_channel_makes_serving_a_loss() -> None:
+    case = Case()
+    case.forwarded(200, settle=True)
+    case.look()
+    case.accounting.take(case.htlcs.refused(100_000_000, 100))
+    case.htlcs.later(1)
+    again = case.htlcs.offered(100_000_000, 300_000, outgoing=R)
+    case.accounting.take(again)
+    case.accounting.take(case.htlcs.settled(again))
+    missed, row = case.missed()
+    assert missed.expected_msat[row[Q]] < 0
+    assert missed.lower_msat[row[Q]] < missed.expected_msat[row[Q]] < missed.upper_msat[row[Q]]
+
+
+@pytest.mark.parametrize(
+    ("remaining", "distance"), [(None, 5), (-3, 0), (0, 0), (49, 0), (50, 1), (199, 3), (200, 4), (2_000, 4)]
+)
+def test_what_is_left_of_a_time_lock_is_a_class(remaining: int | None, distance: int) -> None:
+    assert distance_of(remaining) == distance
+
+
+def test_how_far_a_payment_goes_tells_how_likely_it_settles() -> None:
+    case = Case()
+    for height, settle in ((100, True), (1, False)):  # the events' time locks end at block 120
+        case.accounting.channels.see(case.states, UnixNs(case.htlcs.now_ns), block_height=height)
+        case.forwarded(60, settle=settle, amount_msat=1_000_000)
+    evidence = case.evidence()
+    row = {each: at for at, each in enumerate(evidence.channels)}
+    ends = np.array([row[P]]), np.array([row[Q]]), np.array([bucket_of(1_000_000)])
+    near, far = (settle_rate(evidence, *ends, np.array([distance_of(left)])) for left in (20, 119))
+    assert near.probability[0] > 0.9
+    assert far.probability[0] < 0.1
 
 
 def test_what_the_incoming_side_could_not_have_brought_was_not_missed() -> None:
@@ -193,8 +234,8 @@ def test_the_prior_weighs_what_it_says() -> None:
     evidence = case.evidence()
     row = {each: at for at, each in enumerate(evidence.channels)}
     bucket = np.array([bucket_of(100_000_000)])
-    rate = settle_rate(evidence, np.array([row[P]]), np.array([row[Q]]), bucket)
+    rate = settle_rate(evidence, np.array([row[P]]), np.array([row[Q]]), bucket, np.array([UNKNOWN_DISTANCE]))
     expected = FIRST_GUESS
-    for _ in range(4):
+    for _ in range(5):
         expected = (1 + expected) / 2
     assert rate.probability[0] == pytest.approx(expected)

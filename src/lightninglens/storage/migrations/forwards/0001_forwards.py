@@ -11,7 +11,7 @@ from alembic import op
 revision = "forwards_0001"
 down_revision = None
 
-_KEY = ("hour", "incoming_channel_id", "outgoing_channel_id", "bucket", "state", "cause")
+_KEY = ("hour", "incoming_channel_id", "outgoing_channel_id", "bucket", "distance", "state", "cause")
 _SUMS = ("attempts", "amount_msat", "fee_msat", "payments", "payment_amount_msat", "payment_fee_msat", "held_ns")
 
 
@@ -31,7 +31,7 @@ def upgrade() -> None:
         *_whole("incoming_channel_id", "incoming_htlc_id", "outgoing_channel_id", "outgoing_htlc_id", "began_ns"),
         *_perhaps("ended_ns"),
         *_whole("state", "cause", "incoming_amount_msat", "outgoing_amount_msat"),
-        *_perhaps("outgoing_spendable_msat", "incoming_spendable_msat"),
+        *_perhaps("outgoing_spendable_msat", "incoming_spendable_msat", "remaining_blocks"),
         *_whole("payment"),
         sa.UniqueConstraint("incoming_channel_id", "incoming_htlc_id"),
     )
@@ -47,7 +47,7 @@ def upgrade() -> None:
         *_whole("incoming_channel_id", "outgoing_channel_id", "began_ns", "latest_ns", "attempts"),
         *_whole("amount_msat", "fee_msat", "settled_msat", "settled_fee_msat", "state", "cause"),
         *_whole("refused_here", "failed_downstream"),
-        *_perhaps("outgoing_spendable_msat", "incoming_spendable_msat"),
+        *_perhaps("outgoing_spendable_msat", "incoming_spendable_msat", "remaining_blocks"),
         *_whole("elsewhere_fee_msat", "probing", "closed"),
     )
     op.create_index("ix_payments_began", "payments", ["began_ns"])
