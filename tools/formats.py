@@ -12,6 +12,7 @@ from lightninglens.lab.compare import Comparison
 from lightninglens.lab.learning import features as feature_files
 from lightninglens.lab.learning.evaluating import Evaluation
 from lightninglens.lab.learning.formats import CSV_TABLES, OTHER_NAMES
+from lightninglens.lab.missed.report import MissedTruth
 from lightninglens.learn.features import FEATURE_HELP, REDUCED_FEATURES
 from lightninglens.sim.scenario import Scenario
 from lightninglens.storage.files.codec import json_schema
@@ -32,6 +33,10 @@ JSON_FORMATS: Mapping[str, tuple[type[Any], str]] = {
     "effect-known": (EffectKnown, "What is estimated to have come of it, a horizon later. Kept beside it."),
     "journal": (JournalRecord, "One step of one change, written before the act. Kept in `journal.db`, append-only."),
     "comparison": (Comparison, "`comparison.json` of `lens lab compare`: options, levels, differences, single worlds."),
+    "missed-truth": (
+        MissedTruth,
+        "`missed.json` of `lens lab missed`: what was said of each channel, what was true, and how each rule did.",
+    ),
     "model": (ModelCard, "`card.json` of a model: what it learned from, and how good it was on time it had not seen."),
     "model-files": (ModelFiles, "`manifest.json` of a model: the hash of every other file of it."),
     "features": (feature_files.FeatureFiles, "Beside a CSV of features: how it was made, and the hashes of the files."),

@@ -2,8 +2,9 @@
 
     python tools/measured.py keep RUN/comparison.json NAME
     python tools/measured.py keep RUN/fidelity.json fidelity-NAME
+    python tools/measured.py keep RUN/missed.json missed-NAME
 
-keeps a result of `lens lab compare` (without its single worlds) or of `lens lab fidelity`;
+keeps a result of `lens lab compare` (without its single worlds), of `lens lab fidelity` or of `lens lab missed`;
 `tools/generate_docs.py` renders what is kept.
 """
 
@@ -15,11 +16,14 @@ from pathlib import Path
 from lightninglens.lab.compare import Comparison, render
 from lightninglens.lab.fidelity import Fidelity
 from lightninglens.lab.fidelity.report import fill_page
+from lightninglens.lab.missed.report import MissedTruth
+from lightninglens.lab.missed.report import render as render_missed
 from lightninglens.storage.files.codec import read_record, to_json
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = Path("docs/explanation/rebalancing.md")
 FIDELITY_PAGE = Path("docs/explanation/fidelity.md")
+MISSED_PAGE = Path("docs/explanation/missed-revenue.md")
 KEPT = Path("docs/explanation/measured")
 
 _TABLE = re.compile(r"(<!-- measured: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->\n)", re.DOTALL)
@@ -32,18 +36,25 @@ def pages(root: Path) -> dict[Path, str]:
         result = read_record(Comparison, root / KEPT / f"{found['name']}.json")
         return f"{found[1]}\n{render(result)}\n{found[3]}"
 
+    def fill_missed(found: re.Match[str]) -> str:
+        result = read_record(MissedTruth, root / KEPT / f"{found['name']}.json")
+        return f"{found[1]}\n{render_missed(result)}\n{found[3]}"
+
     kept = sorted((root / KEPT).glob("fidelity-*.json"))
     found = Fidelity(tables=tuple(table for path in kept for table in read_record(Fidelity, path).tables))
     return {
         root / PAGE: _TABLE.sub(fill, (root / PAGE).read_text()),
+        root / MISSED_PAGE: _TABLE.sub(fill_missed, (root / MISSED_PAGE).read_text()),
         root / FIDELITY_PAGE: fill_page((root / FIDELITY_PAGE).read_text(), found),
     }
 
 
 def keep(source: Path, name: str) -> None:
     """Keep a result for the page."""
-    result: Comparison | Fidelity
-    if name.startswith("fidelity-"):
+    result: Comparison | Fidelity | MissedTruth
+    if name.startswith("missed-"):
+        result = read_record(MissedTruth, source)
+    elif name.startswith("fidelity-"):
         result = read_record(Fidelity, source)
     else:
         result = dataclasses.replace(read_record(Comparison, source), worlds=())
