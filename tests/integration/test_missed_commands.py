@@ -57,6 +57,18 @@ def requests(lab: Served, amounts_msat: list[int], start_ns: int) -> PaymentRequ
     )
 
 
+async def pay_once_heard(lab: Served, amounts_msat: list[int]) -> None:
+    """Pay once somebody hears Bob's events, and return when all that has happened and been read."""
+    while not lab.node(BOB).htlc_hub.is_heard:  # noqa: ASYNC110 - a condition, and no event
+        await asyncio.sleep(0.05)
+    start_ns = await lab.world.use(lambda engine: engine.now_ns) + 20 * 10**9
+    await lab.world.submit(requests(lab, amounts_msat, start_ns))
+    end_ns = start_ns + (len(amounts_msat) + 90) * 10**9
+    while await lab.world.use(lambda engine: engine.now_ns) < end_ns:  # noqa: ASYNC110 - the same
+        await asyncio.sleep(0.05)
+    await asyncio.sleep(2)  # the reader has the last event from the socket to the screen
+
+
 async def lens(lab: Served, tmp_path: Path, *arguments: str, stop_when: str = "") -> tuple[int, str]:
     """Run a command against Bob; with `stop_when` it is interrupted once it has printed that."""
     folder = lab.servers[BOB].folder
@@ -75,11 +87,7 @@ async def lens(lab: Served, tmp_path: Path, *arguments: str, stop_when: str = ""
                 line = (await process.stdout.readline()).decode()
                 assert line, shown
                 shown += line
-            await asyncio.sleep(2)
-            now_ns = await lab.world.use(lambda engine: engine.now_ns)
-            amounts = [SMALL_MSAT] * 20 + [LARGE_MSAT] * 8
-            await lab.world.submit(requests(lab, amounts, now_ns + 20 * 10**9))
-            await asyncio.sleep(4)
+            await pay_once_heard(lab, [SMALL_MSAT] * 20 + [LARGE_MSAT] * 8)
             process.send_signal(signal.SIGINT)
         shown += (await process.stdout.read()).decode()
         return await process.wait(), shown
@@ -135,7 +143,7 @@ async def test_the_example_watches_a_node(served: Served, tmp_path: Path) -> Non
     server = served.servers[BOB]
     process = await asyncio.create_subprocess_exec(
         sys.executable, str(ROOT / "examples/htlc_monitoring.py"), "--lnd-dir", str(server.folder),
-        "--network", "regtest", "--grpc-host", f"127.0.0.1:{server.rpc_port}", "--seconds", "6",
+        "--network", "regtest", "--grpc-host", f"127.0.0.1:{server.rpc_port}", "--seconds", "10",
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, cwd=tmp_path,
     )  # fmt: skip
     assert process.stdout is not None
@@ -145,8 +153,7 @@ async def test_the_example_watches_a_node(served: Served, tmp_path: Path) -> Non
             line = (await process.stdout.readline()).decode()
             assert line, shown
             shown += line
-        now_ns = await served.world.use(lambda engine: engine.now_ns)
-        await served.world.submit(requests(served, [SMALL_MSAT] * 5 + [LARGE_MSAT] * 4, now_ns + 20 * 10**9))
+        await pay_once_heard(served, [SMALL_MSAT] * 5 + [LARGE_MSAT] * 4)
         shown += (await process.stdout.read()).decode()
         assert await process.wait() == 0, shown
     assert "link_fail" in shown
