@@ -9,7 +9,7 @@ from tests.reference import networks
 
 from lightninglens.core.graph import NetworkGraph
 from lightninglens.core.htlc import FailureCode, HtlcOutcome
-from lightninglens.routing import NoRoute, PathFinder, Route, RouteQueries, RouteQuery, SearchMethod
+from lightninglens.routing import NoRoute, PathFinder, Route, RouteQueries, RouteQuery, SearchMethod, _nearness
 from lightninglens.routing.state import MANY_PAIRS, PATIENCE, Estimator
 
 
@@ -63,6 +63,13 @@ def check_single(seed: int, rounds: int, *, city: bool = False) -> int:
     draw = random.Random(seed)
     graph, finder, spendable, _ = finder_on(draw, draw_city(draw)) if city else draw_finder(draw)
     finder._scratch.counters[2:] = draw.choice([2, 3, 6, PATIENCE]), draw.choice([1, 4, MANY_PAIRS])
+    return search_and_report(draw, graph, finder, spendable, rounds)
+
+
+def search_and_report(
+    draw: random.Random, graph: NetworkGraph, finder: PathFinder, spendable: list[int], rounds: int
+) -> int:
+    """Search with both methods and report results in between; return how many routes were found."""
     now, routes = 10**18, 0
     senders = [draw.randrange(graph.node_count) for _ in range(3)]
     for _ in range(rounds):
@@ -121,6 +128,43 @@ def test_a_few_searches() -> None:
     """Small enough for the uncompiled kernels."""
     assert sum(check_single(seed, rounds=8) for seed in range(8)) > 10
     assert sum(check_many(seed)[0] for seed in range(2)) > 50
+
+
+LONG = (
+    Estimator(),
+    Estimator(apriori_weight=1.0),
+    Estimator(hop_probability=0.97, success_probability=0.95),
+    Estimator(hop_probability=0.3),
+)
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("place", range(len(LONG)))
+def test_a_few_long_searches(place: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small enough for the uncompiled kernels: queues that overflow, and walks that end early.
+
+    How many pairs a walk looks at is compiled in, so where kernels are compiled it is as always.
+    """
+    monkeypatch.setattr(_nearness, "_MOST_PAIRS", 60)
+    draw = random.Random(place)
+    graph = draw_city(draw)
+    spendable = [draw.choice([0, sat * 500, sat * 990]) for sat in np.repeat(graph.capacity_sat, 2).tolist()]
+    finder = PathFinder(graph, np.array(spendable, np.int64), estimator=LONG[place])
+    finder._scratch.counters[2:] = (2, 4, 8, 16)[place], 1
+    finder._scratch = finder._scratch._replace(waiting=np.zeros(6, np.int32))
+    assert search_and_report(draw, graph, finder, spendable, rounds=30) > 0
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize(("farthest", "kept"), [(50, 0), (100, 1)])
+def test_a_stand_in_that_lies_too_far_is_left_out_when_the_heap_is_turned(farthest: int, kept: int) -> None:
+    graph = draw_town(random.Random(1))
+    scratch = PathFinder(graph, np.zeros(2 * graph.channel_count, np.int64), estimator=Estimator())._scratch
+    stand_in = len(scratch.labels) + 3
+    scratch.heap_nodes[0], scratch.later[3] = stand_in, 100
+    assert _nearness.turn_heap(scratch, np.int64(1), np.int64(farthest)) == kept
+    if kept:
+        assert (scratch.heap_nodes[0], scratch.heap_keys[0]) == (stand_in, 100)
 
 
 def test_directed_search_equals_the_plain_one() -> None:

@@ -143,6 +143,7 @@ async def test_fees_are_named_and_lnd_managej_only_adds() -> None:
 async def test_a_monitor_without_a_node_or_with_nonsense_says_so() -> None:
     with pytest.raises(ConfigError, match="needs grpc_client"):
         await HTLCMonitor().start_monitoring()
+    assert HTLCMonitor(Node()).observed_hours == 0
     for wrong in ({"history_hours": 0}, {"min_failure_count": 0}, {"min_missed_sats": -1}):
         with pytest.raises(ConfigError):
             HTLCMonitor(Node(), **wrong)  # type: ignore[arg-type]

@@ -8,9 +8,9 @@ from tests.support.htlcs import START_NS, Htlcs, P, Q, channel
 from lightninglens.core.attempts import AttemptState
 from lightninglens.core.channels import ChannelState
 from lightninglens.core.clock import VirtualClock
-from lightninglens.core.errors import LensError, NodeUnavailable
+from lightninglens.core.errors import LensError, NodeRefused, NodeUnavailable
 from lightninglens.core.forwards import Forward, ForwardPage, Gap, GapReason
-from lightninglens.core.htlc import HtlcEvent
+from lightninglens.core.htlc import HtlcEvent, HtlcEventKind
 from lightninglens.core.ids import NodeId
 from lightninglens.core.node import NodeInfo
 from lightninglens.core.units import Msat, UnixNs
@@ -193,3 +193,47 @@ async def test_a_node_that_is_away_is_waited_for(tmp_path: Path) -> None:
         await until(recording.accounting.channels.states)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_what_waits_for_the_disk_is_known_as_counted(tmp_path: Path) -> None:
+    node, htlcs, clock = Node(), Htlcs(), VirtualClock(START_NS)
+    first, second = htlcs.refused(2_000_000), htlcs.refused(3_000_000)
+    with Full(tmp_path / "f.db") as store:
+        recording = Recording(node, store, clock, QUICK)  # type: ignore[arg-type]
+        store.full = True
+        for event in (first, second):
+            assert recording.accounting.take(event)
+            await recording.flush()
+        assert not recording.accounting.take(first)
+        assert recording.attempt((P, 99)) is None
+
+
+async def test_the_book_tells_the_amounts_of_what_began_unseen(tmp_path: Path) -> None:
+    node, htlcs, clock = Node(), Htlcs(), VirtualClock(START_NS)
+    node.book = [line(START_NS + 5, 7)]
+    with ForwardStore(tmp_path / "f.db") as store:
+        recording = Recording(node, store, clock, QUICK)  # type: ignore[arg-type]
+        recording.accounting.take(htlcs.event(HtlcEventKind.SETTLE, 7))
+        clock.advance_to(START_NS + 10**9)
+        task = asyncio.create_task(recording.run())
+        await asyncio.sleep(0.05)
+        clock.advance_to(START_NS + 2 * 10**9)
+        node.book = [line(START_NS + 10**9 + 5, 7)]
+        await until(lambda: recording.totals.settled)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert store.newest(1)[0][1].outgoing_amount_msat == 1_000
+
+
+async def test_a_node_that_refuses_ends_the_recording(tmp_path: Path) -> None:
+    class Refusing(Node):
+        async def refusal(self) -> HtlcEvent:
+            raise NodeRefused("permission denied")
+
+        async def htlc_events(self) -> AsyncGenerator[HtlcEvent | Gap, None]:
+            yield await self.refusal()
+
+    with ForwardStore(tmp_path / "f.db") as store:
+        recording = Recording(Refusing(), store, VirtualClock(START_NS), QUICK)  # type: ignore[arg-type]
+        with pytest.raises(NodeRefused, match="permission denied"):
+            await recording.run()
