@@ -133,6 +133,13 @@ class NetworkGraph:
         """Return the row of a node; raises KeyError when it is not in the graph."""
         return self._index[node_id]
 
+    def channel_index(self, channel_id: int) -> int:
+        """Return the row of a channel; raises KeyError when it is not in the graph. Where many are asked: `Lookup`."""
+        rows = np.flatnonzero(self.channel_ids == np.uint64(channel_id))
+        if not len(rows):
+            raise KeyError(channel_id)
+        return int(rows[0])
+
     def channel_id(self, channel: int) -> ChannelId:
         """Return the id of the channel in this row."""
         return ChannelId(int(self.channel_ids[channel]))

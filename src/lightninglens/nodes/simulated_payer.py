@@ -14,6 +14,7 @@ import coincurve
 from lightninglens.core.bolt11 import InvoiceError, Network, SignedInvoice
 from lightninglens.core.clock import VirtualClock
 from lightninglens.core.errors import ConfigError, NodeRefused, NodeUnavailable
+from lightninglens.core.graph import NetworkGraph
 from lightninglens.core.htlc import FailureCode, HtlcOutcome
 from lightninglens.core.ids import ChannelId, NodeId
 from lightninglens.core.payments import (
@@ -305,8 +306,7 @@ class SimulatedPayer:
         """Return the HTLCs that a route means: what each step passes on is what the next one gets."""
 
         def rows(engine: Engine) -> PaidRoute:
-            by_id = {engine.graph.channel_id(row): row for row in range(engine.graph.channel_count)}
-            channels = [by_id.get(step.channel_id) for step in route.steps]
+            channels = [_channel_row(engine.graph, step.channel_id) for step in route.steps]
             return PaidRoute(
                 directions=directions_along(engine.graph, self._account.row, channels),
                 amounts_msat=(route.total_msat, *(step.amount_msat for step in route.steps[:-1])),
@@ -378,3 +378,11 @@ class SimulatedPayer:
             attempted_ns=UnixNs(attempt.started_ns),
             resolved_ns=UnixNs(attempt.resolved_ns),
         )
+
+
+def _channel_row(graph: NetworkGraph, channel_id: ChannelId) -> int | None:
+    """Return the row of a channel; None where there is none of this id."""
+    try:
+        return graph.channel_index(channel_id)
+    except KeyError:
+        return None

@@ -27,10 +27,10 @@ class AddedLiquidity:
 def apply_change(engine: Engine, change: AddedLiquidity) -> None:
     """Make the change now; raises ConfigError when it names what is not there, or takes more than there is."""
     graph = engine.graph
-    rows = (graph.channel_ids == change.channel_id).nonzero()[0]
-    if not len(rows):
-        raise ConfigError(f"channel {change.channel_id} is not in this graph")
-    channel = int(rows[0])
+    try:
+        channel = graph.channel_index(change.channel_id)
+    except KeyError:
+        raise ConfigError(f"channel {change.channel_id} is not in this graph") from None
     ends = [graph.node_ids[int(graph.node1[channel])], graph.node_ids[int(graph.node2[channel])]]
     if change.node_id not in ends:
         raise ConfigError(

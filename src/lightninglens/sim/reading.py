@@ -119,16 +119,10 @@ class Gossip:
 
     def capacity_sat(self, channel_id: ChannelId) -> Sat:
         """Return a channel's announced capacity; raises KeyError when it is not in the graph."""
-        return Sat(int(self._graph.capacity_sat[self._channel(channel_id)]))
-
-    def _channel(self, channel_id: ChannelId) -> int:
-        rows = np.flatnonzero(self._graph.channel_ids == channel_id)
-        if not len(rows):
-            raise KeyError(channel_id)
-        return int(rows[0])
+        return Sat(int(self._graph.capacity_sat[self._graph.channel_index(channel_id)]))
 
     def _direction(self, channel_id: ChannelId, node_id: NodeId) -> int:
-        channel, row = self._channel(channel_id), self._graph.node_index(node_id)
+        channel, row = self._graph.channel_index(channel_id), self._graph.node_index(node_id)
         ends = [int(self._graph.node1[channel]), int(self._graph.node2[channel])]
         if row not in ends:
             raise KeyError(node_id)
