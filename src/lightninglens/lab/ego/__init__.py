@@ -4,7 +4,7 @@ Entry points: `record`, `cut`, `run_twin`, `NodeChange`, `compare`, `save_twin`.
 docs/explanation/ego-networks.md, the reasons in docs/adr/0060.
 """
 
-from lightninglens.lab.ego.compare import Comparison, NodeEarnings, compare, earnings_of
+from lightninglens.lab.ego.compare import Comparison, NodeEarnings, compare, earnings_of, forwards_at
 from lightninglens.lab.ego.crossings import Crossings, find_crossings
 from lightninglens.lab.ego.cut import EgoNetwork, cut
 from lightninglens.lab.ego.record import NodeChange, Recording, record, run_twin
@@ -21,6 +21,7 @@ __all__ = [
     "cut",
     "earnings_of",
     "find_crossings",
+    "forwards_at",
     "record",
     "run_twin",
     "save_twin",

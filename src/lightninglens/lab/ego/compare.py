@@ -44,15 +44,20 @@ class Comparison:
     cut_cpu_s: float
 
 
-def earnings_of(recording: Recording, node: int) -> NodeEarnings:
-    """Return what a node earned in a run; its own payments are no forwards."""
-    graph, attempts = recording.graph, recording.attempts
-    rows, routes, amounts = attempts.rows, attempts.routes, attempts.amounts_msat
+def forwards_at(recording: Recording, node: int) -> NDArray[np.int64]:
+    """Return where, in the routes one after another, a node was reached by what it then forwarded and what settled."""
+    rows, routes, _ = recording.attempts
     hops = rows["hops"].astype(np.int64)
     settled = np.repeat(rows["code"] == FailureCode.NONE, hops)
     goes_on = np.ones(len(routes), np.bool_)
     goes_on[np.cumsum(hops) - 1] = False
-    at = np.flatnonzero(settled & goes_on & (graph.targets()[routes] == node))
+    return np.flatnonzero(settled & goes_on & (recording.graph.targets()[routes] == node))
+
+
+def earnings_of(recording: Recording, node: int) -> NodeEarnings:
+    """Return what a node earned in a run; its own payments are no forwards."""
+    graph, (rows, _, amounts) = recording.graph, recording.attempts
+    at = forwards_at(recording, node)
     refused = (rows["failed_index"] > 0) & (rows["failed_direction"] >= 0)
     refused &= graph.sources()[np.maximum(rows["failed_direction"], 0)] == node
     return NodeEarnings(

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from lightninglens.analytics.missed.estimate import missed_revenue
 from lightninglens.core.attempts import FailureCause, ForwardAttempt
-from lightninglens.core.htlc import FailureCode, FailureDetail
+from lightninglens.core.htlc import FailureDetail
 from lightninglens.core.ids import ChannelId
 from lightninglens.core.records import STRICT
 from lightninglens.core.rng import Stream, uniforms
 from lightninglens.core.units import MSAT_PER_SAT, PPM
-from lightninglens.lab.ego import EgoNetwork, NodeChange, Recording, cut, record, run_twin
+from lightninglens.lab.ego import EgoNetwork, NodeChange, Recording, cut, forwards_at, record, run_twin
 from lightninglens.lab.missed.observed import LOOK_NS, Watch, watched
 from lightninglens.lab.missed.options import MissedOptions
 from lightninglens.lab.worlds import open_world
@@ -145,7 +145,7 @@ def _cases(ego: EgoNetwork, alone: Recording, watch: Watch, options: MissedOptio
 
 
 def _direction(ego: EgoNetwork, channel_id: ChannelId, sources: NDArray[np.integer]) -> int:
-    channel = int(np.flatnonzero(ego.graph.channel_ids == channel_id)[0])
+    channel = ego.graph.channel_index(channel_id)
     return 2 * channel + int(sources[2 * channel] != ego.centre)
 
 
@@ -165,13 +165,9 @@ def _truth(ego: EgoNetwork, alone: Recording, earned: NDArray[np.float64], direc
 
 def fees_by_payment(recording: Recording, node: int) -> NDArray[np.float64]:
     """Return what a node earned with each payment by forwarding it, by the payment's id."""
-    rows, routes, amounts = recording.attempts
-    hops = rows["hops"].astype(np.int64)
-    ends = np.zeros(len(routes), np.bool_)
-    ends[np.cumsum(hops) - 1] = True
-    settled = np.repeat(rows["code"] == FailureCode.NONE, hops)
-    at = np.flatnonzero(settled & ~ends & (recording.graph.targets()[routes] == node))
-    payments = np.repeat(rows["payment_id"], hops)[at]
+    rows, _, amounts = recording.attempts
+    at = forwards_at(recording, node)
+    payments = np.repeat(rows["payment_id"], rows["hops"].astype(np.int64))[at]
     count = int(rows["payment_id"].max()) + 1 if len(rows) else 0
     fees_msat = (amounts[at] - amounts[at + 1]).astype(np.float64)
     return np.bincount(payments, weights=fees_msat, minlength=count).astype(np.float64)
