@@ -10,6 +10,7 @@ import typer
 from lightninglens.app.cli.framework import LabDataDir, invocation, new_app
 from lightninglens.app.cli.lab_ego import ego
 from lightninglens.app.cli.lab_missed import missed
+from lightninglens.app.cli.lab_support import require_no_file, write_results
 from lightninglens.app.cli.progress import interruptible
 from lightninglens.core.errors import ConfigError
 
@@ -86,8 +87,7 @@ def compare(
     from lightninglens.lab.compare import compare as run
     from lightninglens.lab.compare import render
 
-    if out is not None and out.exists() and not out.is_dir():
-        raise ConfigError(f"{out} is a file; --out names a directory")
+    require_no_file(out)
     with TemporaryDirectory(prefix="lens-compare-") as scratch:
         options = _options(
             strategies=_names(strategies),
@@ -115,7 +115,7 @@ def compare(
     text = render(found)
     document = _as_json(found)
     if out is not None:
-        _write(out, text, document)
+        write_results(out, text, document, name="comparison")
     typer.echo(document if as_json else text, nl=False)
 
 
@@ -156,8 +156,7 @@ def fidelity(
     from lightninglens.lab.fidelity import FidelityOptions, render, run_fidelity
     from lightninglens.storage.files.codec import to_json
 
-    if out is not None and out.exists() and not out.is_dir():
-        raise ConfigError(f"{out} is a file; --out names a directory")
+    require_no_file(out)
     options = FidelityOptions(
         studies=_studies(only, graph=graph, cloth=cloth),
         graph=graph,
@@ -171,7 +170,7 @@ def fidelity(
     found = run_fidelity(options, say=lambda text: None if as_json else typer.echo(text, err=True))
     text, document = render(found), to_json(found).decode()
     if out is not None:
-        _write(out, text, document, name="fidelity")
+        write_results(out, text, document, name="fidelity")
     if write is not None and page is not None:
         _replace_tables(write, page, found)
     typer.echo(document if as_json else text, nl=False)
@@ -262,16 +261,6 @@ def _as_json(found: "Comparison") -> str:
     from lightninglens.storage.files.codec import to_json
 
     return to_json(found).decode()
-
-
-def _write(out: Path, text: str, document: str, *, name: str = "comparison") -> None:
-    from lightninglens.storage.files.atomic import atomic_writer
-
-    out.mkdir(parents=True, exist_ok=True)
-    for ending, content in (("md", text), ("json", document)):
-        with atomic_writer(out / f"{name}.{ending}") as file:
-            file.write(content.encode())
-    typer.echo(f"written: {out / name}.md and {name}.json", err=True)
 
 
 app.command(epilog="Example: lens lab ego --graph synthetic:300 --node 02ab... --radius 2 --fee-factor 2 --json")(ego)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lightninglens.app.cli.framework import invocation
+from lightninglens.app.cli.lab_support import demand_of
 from lightninglens.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -46,11 +47,10 @@ def ego(
     from lightninglens.core.lookup import Lookup
     from lightninglens.lab.ego import NodeChange, compare, cut, record, save_twin
     from lightninglens.lab.worlds import open_world
-    from lightninglens.sim.demand import DemandName, named_demand
+    from lightninglens.sim.demand import named_demand
     from lightninglens.sim.scenario import Scenario
 
-    if demand not in list(DemandName):
-        raise ConfigError(f"--demand {demand!r} is none of {', '.join(DemandName)}")
+    wanted = demand_of(demand)
     world = open_world(graph, seed=seed)
     centre = Lookup(world.graph).node(node)
     changes: dict[str, NodeChange] = {}
@@ -63,7 +63,7 @@ def ego(
         seed=seed,
         graph=world.source,
         payments=payments,
-        demand=named_demand(DemandName(demand), lab=graph.startswith("lab")),
+        demand=named_demand(wanted, lab=graph.startswith("lab")),
     )
     base = record(scenario, world.graph, opener_side=world.opener_side)
     try:

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from lightninglens.app.cli.framework import invocation
+from lightninglens.app.cli.lab_support import demand_of, require_no_file, write_results
 from lightninglens.app.cli.progress import interruptible
-from lightninglens.core.errors import ConfigError
 
 
 def missed(
@@ -41,19 +41,15 @@ def missed(
     from lightninglens.lab.missed.options import MissedOptions
     from lightninglens.lab.missed.report import render
     from lightninglens.lab.missed.run import hold_against_truth
-    from lightninglens.sim.demand import DemandName
     from lightninglens.storage.files.codec import to_json
 
-    if demand not in list(DemandName):
-        raise ConfigError(f"--demand {demand!r} is none of {', '.join(DemandName)}")
-    if out is not None and out.exists() and not out.is_dir():
-        raise ConfigError(f"{out} is a file; --out names a directory")
+    require_no_file(out)
     options = MissedOptions(
         seeds=seeds,
         first_seed=first_seed,
         graph=graph,
         payments=payments,
-        demand=DemandName(demand),
+        demand=demand_of(demand),
         radius=radius,
         least_payments=least_payments,
         most_channels=most_channels,
@@ -71,11 +67,5 @@ def missed(
         raise typer.Exit(1)
     text, document = render(found), to_json(found).decode()
     if out is not None:
-        from lightninglens.storage.files.atomic import atomic_writer
-
-        out.mkdir(parents=True, exist_ok=True)
-        for ending, content in (("md", text), ("json", document)):
-            with atomic_writer(out / f"missed.{ending}") as file:
-                file.write(content.encode())
-        typer.echo(f"written: {out / 'missed.md'} and missed.json", err=True)
+        write_results(out, text, document, name="missed")
     typer.echo(document if as_json else text, nl=False)
