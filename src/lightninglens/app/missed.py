@@ -45,8 +45,7 @@ def analyse(
     """
     from_ns = int(now_ns - hours * NS_PER_HOUR) // NS_PER_HOUR * NS_PER_HOUR
     until_ns = now_ns + 1
-    peers = {each.channel_id: str(each.peer_id) for _, each in store.channels()}
-    peers |= {each.channel_id: str(each.peer_id) for each in channels}
+    peers = store.peers() | {each.channel_id: str(each.peer_id) for each in channels}
     evidence = evidence_of(
         store.sums(since_ns=from_ns, until_ns=until_ns),
         store.refused_payments(since_ns=from_ns, until_ns=until_ns),

@@ -185,6 +185,11 @@ class ForwardStore(SqliteStore):
             for row in self._read("SELECT seen_ns, body FROM channels ORDER BY channel_id", ())
         ]
 
+    def peers(self) -> dict[ChannelId, str]:
+        """Return who was at the other end of every channel that was ever seen."""
+        rows = self._read("SELECT channel_id, peer_id FROM channels", ())
+        return {_channel(channel_id): peer_id for channel_id, peer_id in rows}
+
     def unresolved(self) -> list[ForwardAttempt]:
         """Return the attempts of which nobody has seen how they ended."""
         query = f"SELECT {', '.join(_ATTEMPT)} FROM attempts WHERE state IN (0, 4) ORDER BY sequence"  # noqa: S608
