@@ -66,30 +66,25 @@ def sums_of(
 ) -> dict[SumKey, SumValues]:
     """Add attempts that ended and payments that closed to sums, and return these."""
     for attempt in ended:
-        held_ns = (attempt.ended_ns or attempt.began_ns) - attempt.began_ns
-        values = SumValues(
-            attempts=1, amount_msat=attempt.outgoing_amount_msat, fee_msat=attempt.fee_msat, held_ns=held_ns
-        )
-        key = SumKey(
-            attempt.began_ns // NS_PER_HOUR,
-            attempt.incoming_channel_id,
-            attempt.outgoing_channel_id,
-            bucket_of(attempt.outgoing_amount_msat),
-            distance_of(attempt.remaining_blocks),
-            int(attempt.state),
-            int(attempt.cause),
-        )
-        into[key] = into.get(key, SumValues()).plus(values)
+        amount_msat, held_ns = attempt.outgoing_amount_msat, (attempt.ended_ns or attempt.began_ns) - attempt.began_ns
+        values = SumValues(attempts=1, amount_msat=amount_msat, fee_msat=attempt.fee_msat, held_ns=held_ns)
+        _add(into, attempt, amount_msat, values)
     for payment in closed:
         values = SumValues(payments=1, payment_amount_msat=payment.amount_msat, payment_fee_msat=payment.fee_msat)
-        key = SumKey(
-            payment.began_ns // NS_PER_HOUR,
-            payment.incoming_channel_id,
-            payment.outgoing_channel_id,
-            bucket_of(payment.amount_msat),
-            distance_of(payment.remaining_blocks),
-            int(payment.state),
-            int(payment.cause),
-        )
-        into[key] = into.get(key, SumValues()).plus(values)
+        _add(into, payment, payment.amount_msat, values)
     return into
+
+
+def _add(
+    into: dict[SumKey, SumValues], record: ForwardAttempt | EstimatedPayment, amount_msat: int, values: SumValues
+) -> None:
+    key = SumKey(
+        record.began_ns // NS_PER_HOUR,
+        record.incoming_channel_id,
+        record.outgoing_channel_id,
+        bucket_of(amount_msat),
+        distance_of(record.remaining_blocks),
+        int(record.state),
+        int(record.cause),
+    )
+    into[key] = into.get(key, SumValues()).plus(values)

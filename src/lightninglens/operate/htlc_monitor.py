@@ -42,7 +42,7 @@ log = structlog.get_logger(__name__)
 
 LIQUIDITY_SHARE = 0.5
 """From this share of the refusals on liquidity is what constrains a channel, as documented."""
-LOOK_S, FLUSH_S = 60.0, 1.0
+LOOK_S = 60.0
 
 Callback = Callable[[HtlcEvent | Gap], None]
 

@@ -64,11 +64,9 @@ def _has_balance(event: HtlcEvent, channels: ChannelBook) -> bool:
     Where the peer opened the channel and is at its reserve, it cannot pay for one
     more HTLC, and LND says for it what it says for an empty channel.
     """
-    peer = channels.peer(event.outgoing_channel_id)
     return any(
         each.local_msat - each.local_reserve_sat * MSAT_PER_SAT >= event.outgoing_amount_msat > each.outbound_msat
-        for each in channels.states()
-        if each.peer_id == peer
+        for each in channels.beside(event.outgoing_channel_id)
     )
 
 

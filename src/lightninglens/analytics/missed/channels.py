@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from lightninglens.core.channels import ChannelPolicy, ChannelState
 from lightninglens.core.htlc import HtlcEvent, HtlcEventKind, HtlcEventType
 from lightninglens.core.ids import ChannelId, NodeId
-from lightninglens.core.units import Msat, UnixNs
+from lightninglens.core.units import Msat, UnixNs, to_msat
 
 NOBODY = NodeId("")
 
@@ -70,19 +70,23 @@ class ChannelBook:
         link = self._links.get(channel_id)
         return NOBODY if link is None else link.state.peer_id
 
+    def beside(self, channel_id: ChannelId) -> list[ChannelState]:
+        """Return the channels with the same peer as this one, with it; none for a channel that is not known."""
+        return [link.state for link in self._beside(channel_id)]
+
     def spendable_msat(self, channel_id: ChannelId) -> Msat | None:
         """Return the most that any channel with the same peer could send now: LND takes whichever can."""
-        link = self._links.get(channel_id)
-        if link is None:
-            return None
-        return Msat(max(self._links[each].outbound_msat for each in self._of_peer[link.state.peer_id]))
+        most_msat = max((link.outbound_msat for link in self._beside(channel_id)), default=None)
+        return None if most_msat is None else Msat(most_msat)
 
     def receivable_msat(self, channel_id: ChannelId) -> Msat | None:
         """Return the most that could come from the same peer now over one channel."""
+        most_msat = max((link.inbound_msat for link in self._beside(channel_id)), default=None)
+        return None if most_msat is None else Msat(most_msat)
+
+    def _beside(self, channel_id: ChannelId) -> list[_Link]:
         link = self._links.get(channel_id)
-        if link is None:
-            return None
-        return Msat(max(self._links[each].inbound_msat for each in self._of_peer[link.state.peer_id]))
+        return [] if link is None else [self._links[each] for each in self._of_peer[link.state.peer_id]]
 
     def raised(self, channel_id: ChannelId) -> PolicyRaise | None:
         """Return when we last began to ask for more in a channel, and what we asked for before."""
@@ -112,7 +116,7 @@ class ChannelBook:
 
 def _add(link: _Link | None, name: str, change_msat: int) -> None:
     if link is not None:
-        most_msat = link.state.capacity_sat * 1_000
+        most_msat = to_msat(link.state.capacity_sat)
         setattr(link, name, min(max(getattr(link, name) + change_msat, 0), most_msat))
 
 

@@ -161,12 +161,12 @@ def _opportunity(
     expected = int(missed.expected_msat[row])
     lower, upper = int(missed.lower_msat[row]), int(missed.upper_msat[row])
     move = int(missed.liquidity_msat[row])
-    scale = HOURS_PER_MONTH / observed_hours if observed_hours >= LEAST_HOURS_FOR_MONTHLY else None
+    scale = _months(observed_hours)
     spendable, large = then if then is not None else (-1.0, 0)
     recommendation = _recommend(stat, state, large)
     cost = _cost_msat(recommendation, move, options)
     rate = stat.failure_rate or 0.0
-    fee_ppm = state.local_policy.fee_rate_ppm if state.local_policy is not None else Ppm(0)
+    fee_ppm = _fee_rate_ppm(state)
     lowers = recommendation is Recommendation.LOWER_FEES
     # How many there will be in a month is itself uncertain, by the square root of how many there were.
     spread = 1.0 / max(int(missed.payments[row]), 1) ** 0.5
@@ -194,7 +194,7 @@ def _opportunity(
         move_msat=Msat(move),
         cost_msat=Msat(cost),
         net_msat=Msat(expected - cost),
-        new_fee_rate_ppm=Ppm(max(1, int(fee_ppm * LOWERED))) if lowers else None,
+        new_fee_rate_ppm=_lowered_ppm(fee_ppm) if lowers else None,
         current_capacity_sats=state.capacity_sat,
         current_local_balance_sats=state.local_msat // MSAT_PER_SAT,
         current_outbound_fee_ppm=fee_ppm,
@@ -217,7 +217,7 @@ def _inbound(
     failures, expected = int(missed.blocked_payments[row]), int(missed.blocked_msat[row])
     move = min(int(missed.blocked_amount_msat[row]), state.local_msat)
     cost = _cost_msat(Recommendation.REBALANCE_INBOUND, move, options)
-    scale = HOURS_PER_MONTH / observed_hours if observed_hours >= LEAST_HOURS_FOR_MONTHLY else None
+    scale = _months(observed_hours)
     return [
         Opportunity(
             channel_id=state.channel_id,
@@ -249,10 +249,23 @@ def _inbound(
             new_fee_rate_ppm=None,
             current_capacity_sats=state.capacity_sat,
             current_local_balance_sats=state.local_msat // MSAT_PER_SAT,
-            current_outbound_fee_ppm=state.local_policy.fee_rate_ppm if state.local_policy is not None else 0,
+            current_outbound_fee_ppm=_fee_rate_ppm(state),
             local_share_then=None,
         )
     ]
+
+
+def _months(observed_hours: float) -> float | None:
+    """Return how many times a month is what was seen; None where too little was."""
+    return HOURS_PER_MONTH / observed_hours if observed_hours >= LEAST_HOURS_FOR_MONTHLY else None
+
+
+def _fee_rate_ppm(state: ChannelState) -> Ppm:
+    return state.local_policy.fee_rate_ppm if state.local_policy is not None else Ppm(0)
+
+
+def _lowered_ppm(fee_rate_ppm: int) -> Ppm:
+    return Ppm(max(1, int(fee_rate_ppm * LOWERED)))
 
 
 def _recommend(stat: ChannelFailureStats, state: ChannelState, large_msat: int) -> Recommendation:
@@ -279,7 +292,7 @@ def _cost_msat(recommendation: Recommendation, move_msat: int, options: Opportun
 def _action(recommendation: Recommendation, stat: ChannelFailureStats, state: ChannelState, move_msat: int) -> str:
     """Return the remedy in words, with its figure."""
     move_sat = -(-move_msat // MSAT_PER_SAT)
-    fee_ppm = state.local_policy.fee_rate_ppm if state.local_policy is not None else 0
+    fee_ppm = _fee_rate_ppm(state)
     words = {  # of what `_recommend` may say
         Recommendation.REBALANCE_OUTBOUND: (
             f"Add outbound liquidity: about {move_sat:,} sat, by a circular rebalance into this channel"
@@ -288,7 +301,7 @@ def _action(recommendation: Recommendation, stat: ChannelFailureStats, state: Ch
             f"Open another channel to this peer: payments are larger than {state.capacity_sat:,} sat can carry"
         ),
         Recommendation.LOWER_FEES: (
-            f"Senders offer less than {fee_ppm:,} ppm: {max(1, int(fee_ppm * LOWERED)):,} ppm would be 30 % less."
+            f"Senders offer less than {fee_ppm:,} ppm: {_lowered_ppm(fee_ppm):,} ppm would be 30 % less."
             " Most are likely to know an older policy only"
         ),
         Recommendation.INVESTIGATE: _INVESTIGATE.get(_most_of(stat), "Mixed causes: look at the failures one by one"),

@@ -100,11 +100,6 @@ class PaymentTracker:
         """The first number that no payment has yet."""
         return self._next
 
-    @property
-    def open_count(self) -> int:
-        """How many payments may still grow."""
-        return len(self._open)
-
     def begin(self, attempt: ForwardAttempt, pair: Pair) -> int:
         """Count an attempt that was refused or went on, and return the number of its payment."""
         of_pair = self._pairs.setdefault(pair, _Pair())

@@ -7,7 +7,7 @@ from typing import Any
 
 from lightninglens.analytics.missed.opportunities import Opportunity
 from lightninglens.core.forwards import Gap
-from lightninglens.core.units import MSAT_PER_SAT, NS_PER_HOUR, NS_PER_SECOND
+from lightninglens.core.units import MSAT_PER_SAT, NS_PER_HOUR, NS_PER_MS, NS_PER_SECOND
 
 FORMAT = "lightninglens/opportunities/1"
 
@@ -81,8 +81,8 @@ def to_plain(report: MissedReport) -> dict[str, Any]:
 
 def _coverage_plain(coverage: Coverage) -> dict[str, Any]:
     return {
-        "from_ms": coverage.from_ns // 1_000_000,
-        "to_ms": coverage.to_ns // 1_000_000,
+        "from_ms": coverage.from_ns // NS_PER_MS,
+        "to_ms": coverage.to_ns // NS_PER_MS,
         "share": round(coverage.share, 4),
         "hours": round(coverage.hours, 3),
         "gaps": coverage.gaps,

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightninglens.analytics.missed.columns import Evidence
-from lightninglens.core.attempts import FEE_CAUSES, LIQUIDITY_CAUSES, AttemptState, FailureCause
+from lightninglens.core.attempts import EARNING_CAUSES, FEE_CAUSES, LIQUIDITY_CAUSES, AttemptState, FailureCause
 from lightninglens.core.ids import ChannelId
 from lightninglens.core.units import MSAT_PER_SAT, Msat
 
@@ -64,16 +64,7 @@ class ChannelFailureStats:
         return self.offered_fee_msat / MSAT_PER_SAT
 
 
-_PRICE_MET = [
-    int(cause)
-    for cause in (
-        FailureCause.LIQUIDITY,
-        FailureCause.OWN_MAX_HTLC,
-        FailureCause.TOO_LARGE,
-        FailureCause.SLOTS,
-        FailureCause.PEER_OFFLINE,
-    )
-]
+_PRICE_MET = list(EARNING_CAUSES | {FailureCause.TOO_LARGE})
 
 
 def channel_stats(evidence: Evidence) -> dict[ChannelId, ChannelFailureStats]:

@@ -197,6 +197,7 @@ async def _monitor(
 ) -> None:
     from lightninglens.app.missed import analyse, node_folder
     from lightninglens.core.clock import SystemClock
+    from lightninglens.core.units import NS_PER_HOUR
     from lightninglens.operate.recording import Recording
     from lightninglens.storage.forwards import FORWARDS_FILE, ForwardStore
     from lightninglens.storage.lock import DataDirectoryLock
@@ -213,7 +214,7 @@ async def _monitor(
                 )
             await _record_until(recording, duration_h * 3_600, quiet=as_json)
             now_ns = clock.now_ns()
-            hours = max((now_ns - began_ns) / 3.6e12, 0.01)
+            hours = max((now_ns - began_ns) / NS_PER_HOUR, 0.01)
             report = analyse(store, await reader.channels(), now_ns=now_ns, hours=hours, options=chosen)
         await _show(report, manage_url, output, as_json=as_json)
 
