@@ -4,9 +4,12 @@ Field names end in their unit. Ids are strings, times are milliseconds: nothing
 here is beyond 2**53, which is as far as a JavaScript number is exact.
 """
 
+import dataclasses
 import secrets
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Self
+
+from lightninglens.core.channels import ChannelPolicy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +24,11 @@ class Policy:
     inbound_base_fee_msat: int
     inbound_fee_rate_ppm: int
     disabled: bool
+
+    @classmethod
+    def of(cls, policy: ChannelPolicy | None) -> Self | None:
+        """Return a policy as it is shown."""
+        return None if policy is None else cls(**dataclasses.asdict(policy))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +59,8 @@ class Channel:
     opener_id: str
     node1_policy: Policy | None
     node2_policy: Policy | None
+    active: bool = True
+    """Whether the peer is there, as far as is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,10 +89,11 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payment:
-    """A payment, or a circular self-payment, that has ended; its route is that of the last attempt."""
+    """A payment, circular self-payment or forward that has ended; its route is that of the last attempt."""
 
     payment_id: int
-    kind: Literal["payment", "rebalance"]
+    kind: Literal["payment", "rebalance", "forward"]
+    """`forward`: what a watched node was asked to forward, from one peer (the sender) to another (the receiver)."""
     started_ms: int
     duration_ms: int
     sender_id: str

@@ -20,7 +20,6 @@ from lightninglens.app.events import (
 )
 from lightninglens.app.layout import positions
 from lightninglens.app.world import World
-from lightninglens.core.channels import ChannelPolicy
 from lightninglens.core.htlc import FailureCode, FailureDetail, HtlcOutcome
 from lightninglens.core.units import NS_PER_MS
 from lightninglens.sim.demand.purposes import DESCRIPTIONS
@@ -199,8 +198,8 @@ class Observer:
             unsettled_msat=unsettled_msat,
             pending_htlcs=pending,
             opener_id=ends[engine.opener_side(row)],
-            node1_policy=_policy(engine.policy(2 * row)),
-            node2_policy=_policy(engine.policy(2 * row + 1)),
+            node1_policy=Policy.of(engine.policy(2 * row)),
+            node2_policy=Policy.of(engine.policy(2 * row + 1)),
         )
 
     def _nodes(self) -> tuple[Node, ...]:
@@ -242,18 +241,3 @@ def _columns(engine: Engine) -> NDArray[np.int64]:
     local = engine.local_msat().reshape(-1, 2)
     pending = engine.pending_msat().reshape(-1, 2).sum(axis=1)
     return np.stack([local[:, 0], local[:, 1], engine.commit_fees_sat(), pending, engine.pending_htlcs()])
-
-
-def _policy(policy: ChannelPolicy | None) -> Policy | None:
-    if policy is None:
-        return None
-    return Policy(
-        base_fee_msat=policy.base_fee_msat,
-        fee_rate_ppm=policy.fee_rate_ppm,
-        time_lock_delta_blocks=policy.time_lock_delta_blocks,
-        min_htlc_msat=policy.min_htlc_msat,
-        max_htlc_msat=policy.max_htlc_msat,
-        inbound_base_fee_msat=policy.inbound_base_fee_msat,
-        inbound_fee_rate_ppm=policy.inbound_fee_rate_ppm,
-        disabled=policy.disabled,
-    )

@@ -167,6 +167,19 @@ class LearningSettings(Section):
     )
 
 
+class AlertRuleSettings(Section):
+    """One rule of `[[alerts.rules]]`: what it watches, and when it is an alert."""
+
+    name: Annotated[str, Field(min_length=1, max_length=60)]
+    series: Annotated[str, Field(min_length=1, max_length=40)]
+    above: float | None = Field(default=None, allow_inf_nan=False)
+    below: float | None = Field(default=None, allow_inf_nan=False)
+    clear: float | None = Field(default=None, allow_inf_nan=False)
+    for_s: Seconds = 0.0
+    level: Literal["warning", "error"] = "warning"
+    subject: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+
+
 class AlertSettings(Section):
     """When an alert is raised, and who is told. Times are the world's."""
 
@@ -189,6 +202,17 @@ class AlertSettings(Section):
         default=None,
         max_length=2_000,
         description="Address that each alert is sent to: https, or http on this machine.",
+    )
+    command: tuple[str, ...] = Field(
+        default=(),
+        max_length=50,
+        description='Program that is run for each alert, and what it is given, such as `["/usr/local/bin/tell", "me"]`;'
+        " the alert is on its standard input as JSON. `lens run` only.",
+    )
+    rules: tuple[AlertRuleSettings, ...] | None = Field(
+        default=None,
+        max_length=200,
+        description="Rules of `lens run` over a node's series; without any, the rules of the reference are in force.",
     )
     webhook_secret_file: FilePath | None = Field(
         default=None, description="File with the secret that signs what is sent there, mode 0600."

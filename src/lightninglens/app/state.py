@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from lightninglens.app.alerts import AlertBook
 from lightninglens.app.bus import Bus
@@ -16,7 +16,11 @@ from lightninglens.app.rebalancing import Rebalancing
 from lightninglens.app.runs import RunLibrary
 from lightninglens.app.shapes import Effect, ModelItem
 from lightninglens.app.switches import Switches
+from lightninglens.app.world_view import Mode, WorldView
 from lightninglens.core.clock import Stopwatch
+
+if TYPE_CHECKING:
+    from lightninglens.app.node.watched import WatchedNode
 
 _KEPT_EVENTS = 100_000
 """The keeper takes an event in microseconds; if it ever fell so far behind, the loop would have stopped."""
@@ -63,7 +67,15 @@ class ServiceState:
     runs: RunLibrary
     payments: SearchablePayments | None = None
     phase: Literal["warming up", "running", "ended"] = "warming up"
+    mode: Mode = "simulated"
+    view: WorldView | None = None
+    """What is shown of the world; None until there is one."""
     lab: Lab | None = None
+    """The world, where it is a simulated one."""
+    watched: "WatchedNode | None" = None
+    """What is recorded of a node; None in a simulated world."""
+    waits_for: str = ""
+    """What a watched node is waited for with, in words."""
     rebalancing: Rebalancing | None = None
     alerts: AlertBook = field(default_factory=AlertBook)
     learner: LearnerBoard = field(default_factory=LearnerBoard)
@@ -78,9 +90,21 @@ class ServiceState:
 
     def begin(self, lab: Lab, rebalancing: Rebalancing) -> None:
         """The world is ready."""
-        self.lab, self.rebalancing, self.phase = lab, rebalancing, "running"
+        self.lab, self.view, self.rebalancing, self.phase = lab, lab.observer, rebalancing, "running"
         self.switches.listen(lambda settings: lab.set_pace(speed=settings.speed, paused=settings.paused))
         self._ready.set()
+
+    def begin_watching(self, watched: "WatchedNode", view: WorldView) -> None:
+        """The node answers, and is recorded from now on."""
+        self.watched, self.view, self.phase = watched, view, "running"
+        self._ready.set()
+
+    async def wait_until_watched(self) -> "WatchedNode":
+        """Return the node as soon as it is recorded."""
+        await self._ready.wait()
+        if self.watched is None:
+            raise RuntimeError("ready without a node")
+        return self.watched
 
     async def wait_until_ready(self) -> tuple[Lab, Rebalancing]:
         """Return the lab and its rebalancing as soon as there are any."""

@@ -8,7 +8,7 @@ Nothing here decides anything.
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -104,6 +104,8 @@ class Recording:
     keeper: ForwardKeeper
     clock: Clock
     options: RecordingOptions = field(default_factory=RecordingOptions)
+    on_batch: Callable[[Batch], None] = lambda _batch: None
+    """Told of what is about to be written, once per `flush_s`."""
     problem: str = ""
     """Why nothing can be written at the moment; empty when all is well."""
     accounting: HtlcAccounting = field(init=False)
@@ -256,7 +258,7 @@ class Recording:
         covered = (self._covered_from_ns, self._covered_to_ns) if self._covered_from_ns else None
         changes = self.accounting.changes(self.clock.now_ns())
         self.totals.add(changes.ended)
-        return Batch(
+        batch = Batch(
             changes=changes,
             next_payment=self.accounting.next_payment,
             covered=covered,
@@ -264,6 +266,8 @@ class Recording:
             channels=looked,
             seen_ns=self._looked_ns,
         )
+        self.on_batch(batch)
+        return batch
 
     def _let_go(self, batch: Batch) -> None:
         """Give up a batch that the disk would not take for too long: what it says was seen becomes a gap."""

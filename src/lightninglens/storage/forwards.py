@@ -137,6 +137,14 @@ class ForwardStore(SqliteStore):
         rows = self._read(query, (_MOST_SIGNED - 1 if before is None else before, limit))
         return [(row[0], _attempt(row[1:])) for row in rows]
 
+    def oldest(self, limit: int, *, after: int = 0) -> list[tuple[int, ForwardAttempt]]:
+        """Return attempts with their numbers, in the order in which they were first written; raises DataError."""
+        query = (
+            f"SELECT sequence, {', '.join(_ATTEMPT)} FROM attempts WHERE sequence > ?"  # noqa: S608 - names
+            " ORDER BY sequence LIMIT ?"
+        )
+        return [(row[0], _attempt(row[1:])) for row in self._read(query, (after, limit))]
+
     def refused_at(self, channel_id: ChannelId, *, since_ns: int, until_ns: int, limit: int) -> list[ForwardAttempt]:
         """Return what our node refused to send out over a channel, newest first; raises DataError."""
         query = (

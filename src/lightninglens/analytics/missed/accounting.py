@@ -85,6 +85,12 @@ class HtlcAccounting:
         return len(self._open)
 
     @property
+    def oldest_in_flight_ns(self) -> int | None:
+        """When the oldest HTLC that is in flight came; None where none is."""
+        flying = (each.began_ns for each in self._open.values() if each.state is AttemptState.IN_FLIGHT)
+        return min(flying, default=None)
+
+    @property
     def next_payment(self) -> int:
         """The first number that no payment has yet."""
         return self._tracker.next_number

@@ -12,9 +12,10 @@ from starlette.responses import Response
 from starlette.websockets import WebSocket
 
 from lightninglens import __version__
-from lightninglens.app.api import control_routes, learning_routes, routes, run_routes
+from lightninglens.app.api import control_routes, learning_routes, node_routes, routes, run_routes
 from lightninglens.app.api.errors import ErrorBody, Problem
 from lightninglens.app.api.metrics import CONTENT_TYPE, ServiceCollector, render
+from lightninglens.app.api.node_metrics import NodeCollector
 from lightninglens.app.api.security import BodyLimit, OriginGuard, SecurityHeaders, Token, error_body
 from lightninglens.app.api.static import load_bundle, static_routes
 from lightninglens.app.api.stream import LiveStream
@@ -69,9 +70,11 @@ def create_api(
         alerts=lambda: state.alerts.count,
     )
 
+    of_node = NodeCollector(lambda: state.watched)
+
     @app.get("/metrics", include_in_schema=False)
     async def metrics() -> Response:
-        return Response(render(collector), media_type=CONTENT_TYPE)
+        return Response(render(collector, of_node), media_type=CONTENT_TYPE)
 
     @app.websocket("/ws")
     async def live(websocket: WebSocket) -> None:
@@ -85,7 +88,7 @@ def create_api(
 def include_routes(app: FastAPI) -> None:
     """Let an application have all operations of the API, each with the one shape of its errors."""
     errors: dict[int | str, dict[str, Any]] = {status: {"model": ErrorBody} for status in ERROR_STATUSES}
-    for part in (routes, learning_routes, control_routes, run_routes):
+    for part in (routes, learning_routes, control_routes, run_routes, node_routes):
         app.include_router(part.router, prefix=PREFIX, responses=errors)
 
 

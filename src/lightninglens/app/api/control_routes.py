@@ -60,4 +60,6 @@ async def settings(state: ServiceHere) -> RunSettings:
 @router.patch("/settings", dependencies=[Depends(require_token)])
 async def change_settings(change: SettingsChange, state: ServiceHere) -> RunSettings:
     """Switch something while the service runs, and return all settings."""
+    if state.mode == "live" and (change.speed is not None or change.paused is not None):
+        raise Problem(409, "the time of a real node is real", where="body", what_to_do="leave out speed and paused")
     return state.switches.change(**change.model_dump(exclude_none=True))

@@ -6,9 +6,11 @@ from fastapi import Depends, Path, Query, Request
 
 from lightninglens.app.api.errors import Problem
 from lightninglens.app.lab import Lab
+from lightninglens.app.node.watched import WatchedNode
 from lightninglens.app.payments import SearchablePayments
 from lightninglens.app.rebalancing import Rebalancing
 from lightninglens.app.state import ServiceState
+from lightninglens.app.world_view import WorldView
 
 MAX_PAGE = 500
 MAX_TEXT = 100
@@ -23,25 +25,50 @@ def _service(request: Request) -> ServiceState:
 
 
 def running_lab(state: ServiceState, request: Request) -> Lab:
-    """Return the lab; raises Problem while it is warming up."""
-    if state.lab is None:
+    """Return the lab; raises Problem while it is warming up, and where a node is watched instead."""
+    if state.lab is not None:
+        return state.lab
+    if state.mode != "simulated":
         raise Problem(
-            503,
-            "the simulator is still warming up",
+            409,
+            "this service watches a node: nothing is moved here",
             where=request.url.path,
-            what_to_do="try again in a few seconds",
-            headers={"Retry-After": "2"},
+            what_to_do="rehearse it in the lab (`lens up`)",
         )
-    return state.lab
+    raise _not_yet("the simulator is still warming up", request)
 
 
-def _lab(request: Request) -> Lab:
-    return running_lab(_service(request), request)
+def _not_yet(what: str, request: Request) -> Problem:
+    return Problem(
+        503, what, where=request.url.path, what_to_do="try again in a few seconds", headers={"Retry-After": "2"}
+    )
+
+
+def _world(request: Request) -> WorldView:
+    state = _service(request)
+    if state.view is None:
+        waits_for = "the simulator is still warming up" if state.mode == "simulated" else state.waits_for
+        raise _not_yet(waits_for, request)
+    return state.view
+
+
+def _watched(request: Request) -> WatchedNode:
+    state = _service(request)
+    if state.watched is not None:
+        return state.watched
+    if state.mode == "simulated":
+        raise Problem(
+            409,
+            "this is a simulated world: no node of yours is recorded here",
+            where=request.url.path,
+            what_to_do="start `lens run` over your node",
+        )
+    raise _not_yet(state.waits_for, request)
 
 
 def _rebalancing(request: Request) -> Rebalancing:
-    _lab(request)
     state = _service(request)
+    running_lab(state, request)
     if state.rebalancing is None or state.phase == "ended":
         raise Problem(503, "the lab has ended", where=request.url.path, what_to_do="start it again with `lens up`")
     if state.switches.settings.paused:
@@ -52,10 +79,10 @@ def _rebalancing(request: Request) -> Rebalancing:
 
 
 def _payments(request: Request) -> SearchablePayments:
-    _lab(request)
+    _world(request)
     payments = _service(request).payments
     if payments is None:
-        raise TypeError("a lab without a log of payments")
+        raise TypeError("a world without a log of payments")
     return payments
 
 
@@ -74,7 +101,8 @@ def require_token(request: Request) -> None:
 
 
 ServiceHere = Annotated[ServiceState, Depends(_service)]
-LabHere = Annotated[Lab, Depends(_lab)]
+WorldHere = Annotated[WorldView, Depends(_world)]
+WatchedHere = Annotated[WatchedNode, Depends(_watched)]
 RebalancingHere = Annotated[Rebalancing, Depends(_rebalancing)]
 PaymentsHere = Annotated[SearchablePayments, Depends(_payments)]
 Limit = Annotated[int, Query(ge=1, le=MAX_PAGE)]

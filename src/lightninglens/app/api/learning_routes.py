@@ -6,7 +6,15 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Query
 
 from lightninglens.app.api.control_routes import Nothing
-from lightninglens.app.api.dependencies import LabHere, Limit, Named, RebalancingHere, ServiceHere, Text, require_token
+from lightninglens.app.api.dependencies import (
+    Limit,
+    Named,
+    RebalancingHere,
+    ServiceHere,
+    Text,
+    WorldHere,
+    require_token,
+)
 from lightninglens.app.api.errors import Problem
 from lightninglens.app.events import ErrorPoint, LearnerStatus, Prediction, SuggestedChange
 from lightninglens.app.history import SuccessSpan
@@ -77,7 +85,7 @@ async def reject(suggestion_id: Named, _body: Nothing, state: ServiceHere) -> Su
 
 
 @router.get("/metrics")
-async def metrics(_lab: LabHere, state: ServiceHere) -> LearningMetrics:
+async def metrics(_world: WorldHere, state: ServiceHere) -> LearningMetrics:
     """Return how good the model is, and how payments fared.
 
     Prometheus reads /metrics, without the prefix.

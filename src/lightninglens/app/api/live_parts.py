@@ -24,7 +24,7 @@ from lightninglens.app.events import (
     SuggestedChange,
     WorldAdvanced,
 )
-from lightninglens.app.observer import Observer
+from lightninglens.app.world_view import WorldView
 
 TOPICS: Mapping[str, frozenset[str]] = {
     "payments": frozenset({"payments"}),
@@ -81,12 +81,12 @@ class Told:
         self.rebalances: deque[RebalanceDone] = deque(maxlen=HELLO_REBALANCES)
         self.settings: RunSettings | None = None
 
-    def begin(self, observer: Observer) -> None:
+    def begin(self, view: WorldView) -> None:
         """Know the world as it is seen now."""
-        self.network = observer.network()
+        self.network = view.network()
         self.channels = {channel.channel_id: channel for channel in self.network.channels}
-        self.payments.extend(observer.payments)
-        self.stats = observer.stats
+        self.payments.extend(view.payments)
+        self.stats = view.stats
 
     def parts(self) -> Parts:
         """Return the snapshot by key."""

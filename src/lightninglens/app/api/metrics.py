@@ -75,8 +75,9 @@ def _balances(channels: tuple[Channel, ...]) -> Iterator[Metric]:
     yield pending
 
 
-def render(collector: ServiceCollector) -> bytes:
+def render(*collectors: Collector) -> bytes:
     """Return all metrics as text."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(collector)
+    for collector in collectors:
+        registry.register(collector)
     return generate_latest(registry)

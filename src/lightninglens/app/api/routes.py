@@ -9,7 +9,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from lightninglens import __version__
 from lightninglens.app.api.dependencies import (
-    LabHere,
     Limit,
     Millis,
     Named,
@@ -17,6 +16,7 @@ from lightninglens.app.api.dependencies import (
     RebalancingHere,
     ServiceHere,
     Text,
+    WorldHere,
     require_token,
 )
 from lightninglens.app.api.errors import Problem
@@ -103,42 +103,42 @@ async def health(state: ServiceHere) -> Health:
     return Health(
         status="ok" if state.phase == "running" else state.phase,
         version=__version__,
-        mode="simulated",
+        mode=state.mode,
         uptime_s=round(state.uptime.wall_s(), 3),
         alerts=state.alerts.newest_first()[:MOST_ALERTS],
     )
 
 
 @router.get("/network")
-async def network(lab: LabHere) -> Network:
+async def network(world: WorldHere) -> Network:
     """Return all nodes and channels as they are now."""
-    return lab.observer.network()
+    return world.network()
 
 
 @router.get("/nodes")
-async def nodes(lab: LabHere) -> list[Node]:
+async def nodes(world: WorldHere) -> list[Node]:
     """Return all nodes."""
-    return list(lab.observer.nodes)
+    return list(world.nodes)
 
 
 @router.get("/channels")
-async def channels(lab: LabHere, node: Text = None) -> list[Channel]:
+async def channels(world: WorldHere, node: Text = None) -> list[Channel]:
     """Return the channels, of one node only if its name or id is given."""
     if node is None:
-        return list(lab.observer.channels())
-    found = next((one.node_id for one in lab.observer.nodes if node in {one.name, one.node_id}), None)
+        return list(world.channels())
+    found = next((one.node_id for one in world.nodes if node in {one.name, one.node_id}), None)
     if found is None:
         raise Problem(404, "there is no such node", where="query.node", what_to_do="see /api/v1/network for the names")
-    return [channel for channel in lab.observer.channels() if found in {channel.node1_id, channel.node2_id}]
+    return [channel for channel in world.channels() if found in {channel.node1_id, channel.node2_id}]
 
 
 @router.get("/channels/{channel_id}")
-async def channel_detail(channel_id: Named, lab: LabHere, state: ServiceHere) -> ChannelDetail:
+async def channel_detail(channel_id: Named, world: WorldHere, state: ServiceHere) -> ChannelDetail:
     """Return one channel with its predictions and its flows."""
-    found = lab.observer.channel(channel_id)
+    found = world.channel(channel_id)
     if found is None:
         raise Problem(404, "there is no such channel", where="path", what_to_do="see /api/v1/channels for the ids")
-    now_ms = lab.observer.stats.world_ms
+    now_ms = world.stats.world_ms
     flows = [state.history.flows(channel_id, node_id, now_ms) for node_id in (found.node1_id, found.node2_id)]
     return ChannelDetail(
         channel=found,
@@ -155,7 +155,7 @@ async def transactions(
     before: Millis = None,
     search: Text = None,
     outcome: Text = None,
-    kind: Literal["payment", "rebalance"] | None = None,
+    kind: Literal["payment", "rebalance", "forward"] | None = None,
     channel: Text = None,
     since_ms: Millis = None,
     until_ms: Millis = None,
@@ -188,9 +188,9 @@ async def transactions(
 
 
 @router.get("/stats")
-async def stats(lab: LabHere) -> Stats:
+async def stats(world: WorldHere) -> Stats:
     """Return the totals since the world began."""
-    return lab.observer.stats
+    return world.stats
 
 
 @router.post("/rebalances", dependencies=[Depends(require_token)])

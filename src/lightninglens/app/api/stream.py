@@ -18,7 +18,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from lightninglens.app.api.live_parts import TOPICS, News, Parts, Told, encode, keys_of, put_together
 from lightninglens.app.bus import Bus
 from lightninglens.app.events import RunSettings
-from lightninglens.app.observer import Observer
+from lightninglens.app.world_view import WorldView
 
 log = structlog.get_logger(__name__)
 
@@ -92,10 +92,10 @@ class LiveStream:
         """How many pages are connected."""
         return len(self._pages)
 
-    async def run(self, observer: Observer, settings: RunSettings) -> None:
+    async def run(self, view: WorldView, settings: RunSettings) -> None:
         """Gather and send until the bus closes, then end all connections."""
         news = self._bus.subscribe("stream")
-        self._told.begin(observer)
+        self._told.begin(view)
         self._told.settings = settings
         self._ready.set()
         sender = asyncio.create_task(self._send_updates())

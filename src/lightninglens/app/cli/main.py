@@ -19,6 +19,7 @@ COMMANDS = {
     name: CommandEntry(module=f"lightninglens.app.cli.{module}", help=text)
     for name, module, text in (
         ("up", "up", "Run the lab: simulated network, feed, dashboard."),
+        ("run", "run", "Watch a node of your own around the clock: recorder, analysis, alerts, dashboard."),
         ("stop", "service", "End a running lab cleanly."),
         ("serve-lnd", "serve_lnd", "Let simulated nodes answer as LND, for tools written for LND."),
         ("sim", "sim", "Simulate payments on any graph, and report."),
@@ -28,6 +29,7 @@ COMMANDS = {
         ("analyze", "analyze", "Show what a node failed to earn, from what was recorded."),
         ("monitor", "monitor", "Record what a node is asked to forward, and what it misses."),
         ("report", "report", "Show missed opportunities from a file."),
+        ("alerts", "alerts", "Show the rules for alerts, and try them on what was recorded."),
         ("rebalance", "rebalance", "Rebalance channels by circular self-payments."),
         ("node", "node", "Read a Lightning node of your own, and make macaroons for it."),
         ("doctor", "doctor", "Say in words what is wrong with this set-up."),

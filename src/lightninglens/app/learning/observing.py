@@ -13,7 +13,7 @@ def payment_seen(payment: Payment) -> PaymentSeen:
     """Return a payment as an observation."""
     return PaymentSeen(
         payment_id=str(payment.payment_id),
-        kind=payment.kind,
+        kind="rebalance" if payment.kind == "rebalance" else "payment",
         started_ns=_ns(payment.started_ms),
         ended_ns=_ns(payment.started_ms + payment.duration_ms),
         sender_id=payment.sender_id,

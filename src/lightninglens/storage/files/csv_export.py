@@ -22,6 +22,7 @@ from lightninglens.core.ids import ChannelId, NodeId
 from lightninglens.core.units import MSAT_PER_SAT, NS_PER_MS, NS_PER_SECOND
 from lightninglens.storage.files.atomic import atomic_writer
 from lightninglens.storage.files.runs import Manifest, read_manifest, read_run_table
+from lightninglens.storage.files.spreadsheets import spreadsheet_text
 from lightninglens.storage.files.tables import CHANNEL_STATES, NODES, PAYMENTS
 
 COLUMNS = (
@@ -43,8 +44,6 @@ COLUMNS = (
     "receiver_balance_before",
     "receiver_balance_after",
 )
-
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def export_csv(directory: Path, out: Path) -> int:
@@ -90,14 +89,9 @@ def _channel(channel_id: int, gross_msat: int, capacity_sat: int) -> str:
     return json.dumps(facts)
 
 
-def _safe(text: str) -> str:
-    """Return text that no spreadsheet takes for a formula."""
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
-
-
 def _names(nodes: pl.DataFrame) -> dict[str, str]:
     ids = [NodeId(node) for node in nodes["node_id"]]
-    return dict(zip(ids, map(_safe, unique_names(ids, nodes["alias"].to_list())), strict=True))
+    return dict(zip(ids, map(spreadsheet_text, unique_names(ids, nodes["alias"].to_list())), strict=True))
 
 
 def _payment_rows(
@@ -115,7 +109,7 @@ def _payment_rows(
             "route_length": row["hops"],
             "success": row["outcome"] == HtlcOutcome.SUCCEEDED.name,
             "payment_hash": payment_hash(manifest.scenario.seed, row["payment_id"]),
-            "description": _safe(row["description"]),
+            "description": spreadsheet_text(row["description"]),
             "duration_ms": (row["end_ns"] - row["start_ns"]) // NS_PER_MS,
             "channel_before": _channel(channel, row["first_before_msat"], capacity.get(channel, 0)),
             "channel_after": _channel(channel, row["first_after_msat"], capacity.get(channel, 0)),

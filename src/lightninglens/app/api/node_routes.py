@@ -1,0 +1,239 @@
+"""What is recorded of a watched node: missed revenue, the recording itself, and rules for alerts tried on the past."""
+
+import csv
+import io
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+
+from lightninglens.analytics.missed.opportunities import OpportunityOptions
+from lightninglens.analytics.missed.report import MissedReport, to_plain
+from lightninglens.app.alerts.series import SERIES, Level, SeriesRule
+from lightninglens.app.api.dependencies import MAX_PAGE, Named, Text, WatchedHere
+from lightninglens.app.api.errors import Problem
+from lightninglens.app.node.watched import RecordingStatus
+from lightninglens.core.attempts import ForwardAttempt
+from lightninglens.core.errors import ConfigError, DataError
+from lightninglens.core.ids import ChannelId
+from lightninglens.core.units import MAX_MONEY_SAT, NS_PER_MS, Ppm
+from lightninglens.storage.files.spreadsheets import spreadsheet_text
+
+router = APIRouter()
+
+Hours = Annotated[float, Query(ge=0.1, le=24 * 366, allow_inf_nan=False, description="How far back.")]
+MinFailures = Annotated[int, Query(ge=1, le=1_000_000)]
+MinMissed = Annotated[int, Query(ge=0, le=MAX_MONEY_SAT)]
+LiquidityCost = Annotated[int, Query(ge=0, le=1_000_000)]
+Limit = Annotated[float | None, Query(allow_inf_nan=False)]
+Days = Annotated[float, Query(gt=0, le=366, allow_inf_nan=False)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefusedAttempt:
+    """One HTLC that the node refused to send out over a channel."""
+
+    began_ms: int
+    incoming_channel_id: str
+    incoming_peer: str
+    amount_msat: int
+    fee_msat: int
+    """What it offered."""
+    cause: str
+    outgoing_spendable_msat: int | None
+    """What the peer's channels together could have sent at that moment; null where nobody looked."""
+    incoming_spendable_msat: int | None
+    remaining_blocks: int | None
+    payment: int
+    """Attempts with the same number are taken for one payment; 0: of none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeriesItem:
+    """A series that rules may be about."""
+
+    name: str
+    unit: str
+    of: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleItem:
+    """A rule that is in force."""
+
+    name: str
+    series: str
+    condition: str
+    level: Level
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleBook:
+    """The rules in force, and the series there are."""
+
+    rules: list[RuleItem]
+    series: list[SeriesItem]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriedSpan:
+    """From when until when an alert would have been raised; `to_ms` is null where it still would be."""
+
+    subject: str
+    from_ms: int
+    to_ms: int | None
+    value: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriedRule:
+    """What a rule would have done."""
+
+    rule: str
+    condition: str
+    verdict: str
+    fired: int
+    readings: int
+    history_from_ms: int | None
+    spans: list[TriedSpan]
+    """The newest hundred, oldest first."""
+
+
+@router.get("/missed")
+async def missed(
+    watched: WatchedHere,
+    hours: Hours = 24.0,
+    min_failures: MinFailures = 3,
+    min_missed_sats: MinMissed = 100,
+    liquidity_cost_ppm: LiquidityCost = 200,
+) -> dict[str, Any]:
+    """Return what the node failed to earn in the last hours, as `lens analyze --json` says it."""
+    return to_plain(await _report(watched, hours, min_failures, min_missed_sats, liquidity_cost_ppm))
+
+
+@router.get("/missed.csv")
+async def missed_csv(
+    watched: WatchedHere,
+    hours: Hours = 24.0,
+    min_failures: MinFailures = 3,
+    min_missed_sats: MinMissed = 100,
+    liquidity_cost_ppm: LiquidityCost = 200,
+) -> Response:
+    """Return the same as a table, a line for each channel."""
+    plain = to_plain(await _report(watched, hours, min_failures, min_missed_sats, liquidity_cost_ppm))
+    text = io.StringIO()
+    rows: list[dict[str, Any]] = plain["opportunities"]
+    if rows:
+        writer = csv.DictWriter(text, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(
+            {key: spreadsheet_text(value) if isinstance(value, str) else value for key, value in row.items()}
+            for row in rows
+        )
+    headers = {"Content-Disposition": 'attachment; filename="missed.csv"'}
+    return Response(text.getvalue(), media_type="text/csv", headers=headers)
+
+
+@router.get("/missed/{channel_id}")
+async def missed_at(
+    channel_id: Named,
+    watched: WatchedHere,
+    hours: Hours = 24.0,
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 100,
+) -> list[RefusedAttempt]:
+    """Return what was refused towards one channel in the last hours, newest first."""
+    try:
+        wanted = ChannelId.parse(channel_id)
+    except DataError as problem:
+        raise Problem(422, str(problem), where="path", what_to_do="write it as 800000x1x0, or as one number") from None
+    names = {each.channel_id: each.peer_alias or each.peer_id[:12] for each in watched.channels()}
+    return [_shown(each, names) for each in await watched.refused(wanted, hours=hours, limit=limit)]
+
+
+@router.get("/recording")
+async def recording(watched: WatchedHere, hours: Hours = 24.0) -> RecordingStatus:
+    """Return how the recording is doing, and how much of the last hours was seen."""
+    return await watched.status(hours)
+
+
+@router.get("/alert-rules")
+async def alert_rules(watched: WatchedHere) -> RuleBook:
+    """Return the rules in force, and the series that rules may be about."""
+    return RuleBook(
+        rules=[
+            RuleItem(name=each.name, series=each.series, condition=each.condition, level=each.level)
+            for each in watched.rules
+        ],
+        series=[SeriesItem(name=name, unit=each.unit, of=each.of, text=each.text) for name, each in SERIES.items()],
+    )
+
+
+@router.get("/alert-rules/tried")
+async def alert_rules_tried(watched: WatchedHere, days: Days = 30.0) -> list[TriedRule]:
+    """Return what the rules in force would have done in the last days."""
+    return await _tried(watched, watched.rules, days)
+
+
+@router.get("/alert-rules/try")
+async def try_alert_rule(
+    watched: WatchedHere,
+    series: Annotated[str, Query(min_length=1, max_length=40)],
+    above: Limit = None,
+    below: Limit = None,
+    clear: Limit = None,
+    for_s: Annotated[float, Query(ge=0, le=86_400 * 31, allow_inf_nan=False)] = 0.0,
+    subject: Text = None,
+    days: Days = 30.0,
+) -> TriedRule:
+    """Return what a rule would have done in the last days; it is in force nowhere by that."""
+    try:
+        rule = SeriesRule(
+            name="tried", series=series, above=above, below=below, clear=clear, for_s=for_s, subject=subject
+        )
+    except ConfigError as problem:
+        raise Problem(422, str(problem), where="query", what_to_do="see /api/v1/alert-rules for the series") from None
+    return (await _tried(watched, (rule,), days))[0]
+
+
+async def _report(
+    watched: WatchedHere, hours: float, min_failures: int, min_missed_sats: int, liquidity_cost_ppm: int
+) -> MissedReport:
+    options = OpportunityOptions(
+        min_failures=min_failures, min_missed_sat=min_missed_sats, liquidity_cost_ppm=Ppm(liquidity_cost_ppm)
+    )
+    return await watched.missed(hours, options)
+
+
+async def _tried(watched: WatchedHere, rules: tuple[SeriesRule, ...], days: float) -> list[TriedRule]:
+    return [
+        TriedRule(
+            rule=each.rule,
+            condition=each.condition,
+            verdict=each.verdict,
+            fired=each.fired,
+            readings=each.readings,
+            history_from_ms=each.from_ms,
+            spans=[
+                TriedSpan(subject=span.subject, from_ms=span.from_ms, to_ms=span.to_ms, value=span.value)
+                for span in each.spans[-100:]
+            ],
+        )
+        for each in await watched.try_rules(rules, days=days)
+    ]
+
+
+def _shown(attempt: ForwardAttempt, names: dict[ChannelId, str]) -> RefusedAttempt:
+    incoming = attempt.incoming_channel_id
+    return RefusedAttempt(
+        began_ms=attempt.began_ns // NS_PER_MS,
+        incoming_channel_id=str(incoming),
+        incoming_peer=names.get(incoming, f"channel {incoming}"),
+        amount_msat=attempt.outgoing_amount_msat,
+        fee_msat=attempt.fee_msat,
+        cause=attempt.cause.label,
+        outgoing_spendable_msat=attempt.outgoing_spendable_msat,
+        incoming_spendable_msat=attempt.incoming_spendable_msat,
+        remaining_blocks=attempt.remaining_blocks,
+        payment=attempt.payment,
+    )

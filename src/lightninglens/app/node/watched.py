@@ -1,0 +1,167 @@
+"""What is recorded of a watched node, asked for by the API: analyses run in a thread, on a connection of their own."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from lightninglens.analytics.missed.opportunities import OpportunityOptions
+from lightninglens.analytics.missed.report import MissedReport
+from lightninglens.app.alerts.backtest import Trial, history, try_rule
+from lightninglens.app.alerts.series import Reading, SeriesRule
+from lightninglens.app.missed import analyse
+from lightninglens.core.attempts import ForwardAttempt
+from lightninglens.core.channels import ChannelState
+from lightninglens.core.clock import Clock
+from lightninglens.core.forwards import Gap
+from lightninglens.core.ids import ChannelId
+from lightninglens.core.node import NodeInfo
+from lightninglens.core.units import NS_PER_DAY, NS_PER_HOUR, NS_PER_MS
+from lightninglens.operate.recording import Recording
+from lightninglens.storage.readings import ReadingStore
+from lightninglens.storage.recorded import RecordedHistory
+
+FRESH_S = 10.0
+"""For so long an analysis is handed out again: many pages ask for the same."""
+MOST_KEPT = 16
+
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedGap:
+    """A time of which events are missing."""
+
+    from_ms: int
+    to_ms: int
+    reason: str
+    detail: str
+    lost: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingStatus:
+    """How the recording of a node is doing."""
+
+    node_id: str
+    alias: str
+    network: str
+    version: str
+    transport: str
+    now_ms: int
+    events: int
+    """Taken since the service started, as the next three."""
+    settled: int
+    refused: int
+    failed_downstream: int
+    in_flight: int
+    oldest_in_flight_ms: int | None
+    problem: str
+    """Why nothing can be written; empty when all is well."""
+    window_hours: float
+    coverage: float
+    """Share of the window that was seen."""
+    gaps: list[RecordedGap]
+
+
+@dataclass(slots=True)
+class WatchedNode:
+    """One node: its recording, and what that has written."""
+
+    info: NodeInfo
+    recording: Recording
+    store: RecordedHistory
+    """For reading only; the recording writes through another."""
+    readings: ReadingStore
+    clock: Clock
+    rules: tuple[SeriesRule, ...] = ()
+    """Those that are in force."""
+    latest: dict[tuple[str, str], Reading] = field(default_factory=dict)
+    """The newest reading of each series and subject."""
+    _reports: dict[tuple[float, OpportunityOptions], tuple[float, MissedReport]] = field(default_factory=dict)
+    _analysing: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def channels(self) -> Sequence[ChannelState]:
+        """Return the open channels as last seen."""
+        return self.recording.accounting.channels.states()
+
+    async def missed(self, hours: float, options: OpportunityOptions) -> MissedReport:
+        """Return what was missed in the last hours; raises DataError when the records cannot be read."""
+        key = (hours, options)
+        async with self._analysing:
+            known = self._reports.get(key)
+            if known is not None and time.monotonic() - known[0] < FRESH_S:
+                return known[1]
+            channels, now_ns = self.channels(), self.clock.now_ns()
+            report = await asyncio.to_thread(analyse, self.store, channels, now_ns=now_ns, hours=hours, options=options)
+            while len(self._reports) >= MOST_KEPT:
+                del self._reports[next(iter(self._reports))]
+            self._reports[key] = (time.monotonic(), report)
+            return report
+
+    async def refused(self, channel_id: ChannelId, *, hours: float, limit: int) -> list[ForwardAttempt]:
+        """Return what was refused towards a channel in the last hours, newest first."""
+        now_ns = self.clock.now_ns()
+        since_ns = int(now_ns - hours * NS_PER_HOUR)
+        return await self.read(
+            lambda store: store.refused_at(channel_id, since_ns=since_ns, until_ns=now_ns + 1, limit=limit)
+        )
+
+    async def status(self, hours: float) -> RecordingStatus:
+        """Return how the recording is doing, with the coverage of the last hours."""
+        now_ns = self.clock.now_ns()
+        since_ns = int(now_ns - hours * NS_PER_HOUR)
+        covered, gaps = await self.read(
+            lambda store: (
+                store.covered(since_ns=since_ns, until_ns=now_ns),
+                store.gaps(since_ns=since_ns, until_ns=now_ns),
+            )
+        )
+        recording, info = self.recording, self.info
+        oldest_ns = recording.accounting.oldest_in_flight_ns
+        return RecordingStatus(
+            node_id=str(info.node_id),
+            alias=info.alias,
+            network=info.network,
+            version=info.version,
+            transport=info.transport,
+            now_ms=now_ns // NS_PER_MS,
+            events=recording.events,
+            settled=recording.totals.settled,
+            refused=recording.totals.refused,
+            failed_downstream=recording.totals.failed_downstream,
+            in_flight=recording.accounting.in_flight,
+            oldest_in_flight_ms=None if oldest_ns is None else oldest_ns // NS_PER_MS,
+            problem=recording.problem,
+            window_hours=hours,
+            coverage=sum(end - begin for begin, end in covered) / max(now_ns - since_ns, 1),
+            gaps=[_shown(each) for each in reversed(gaps[-100:])],
+        )
+
+    async def try_rules(self, rules: Sequence[SeriesRule], *, days: float) -> list[Trial]:
+        """Return what rules would have done in the last days."""
+        until_ms = self.clock.now_ns() // NS_PER_MS
+        since_ms = int(until_ms - days * NS_PER_DAY / NS_PER_MS)
+
+        def tried(store: RecordedHistory) -> list[Trial]:
+            return [
+                try_rule(each, history(each.series, self.readings, store, since_ms=since_ms, until_ms=until_ms))
+                for each in rules
+            ]
+
+        return await self.read(tried)
+
+    async def read(self, question: Callable[[RecordedHistory], _Result]) -> _Result:
+        """Ask the records, in a thread."""
+        return await asyncio.to_thread(question, self.store)
+
+
+def _shown(gap: Gap) -> RecordedGap:
+    return RecordedGap(
+        from_ms=gap.from_ns // NS_PER_MS,
+        to_ms=gap.to_ns // NS_PER_MS,
+        reason=gap.reason.value,
+        detail=gap.detail,
+        lost=gap.lost,
+    )
