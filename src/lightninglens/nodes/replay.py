@@ -8,7 +8,7 @@ import asyncio
 import dataclasses
 import heapq
 import itertools
-from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -73,6 +73,10 @@ class ReplayNode:
     history: History
     node: NodeInfo
     clock: PacedClock
+    end_ns: int = 0
+    """When the recording ends: the last event may be long before."""
+    on_end: Callable[[], None] = lambda: None
+    """Called when the clock has come there."""
 
     async def info(self) -> NodeInfo:
         """Return who the node was."""
@@ -116,11 +120,15 @@ class ReplayNode:
         items = events_of(self.history.attempts(), gaps)
         while page := await asyncio.to_thread(lambda: list(itertools.islice(items, PAGE))):
             for item in page:
-                due_ns = item.to_ns if isinstance(item, Gap) else item.timestamp_ns
-                # The pace may change meanwhile, so the clock is asked again.
-                while (rest_s := self.clock.real_seconds_until(due_ns)) > 0:  # noqa: ASYNC110
-                    await asyncio.sleep(min(rest_s, MOST_REST_S))
+                await self._until(item.to_ns if isinstance(item, Gap) else item.timestamp_ns)
                 yield item
+        await self._until(self.end_ns)
+        self.on_end()
+
+    async def _until(self, time_ns: int) -> None:
+        """Wait; the pace may change meanwhile, so the clock is asked again and again."""
+        while (rest_s := self.clock.real_seconds_until(time_ns)) > 0:  # noqa: ASYNC110 - a clock tells nobody
+            await asyncio.sleep(min(rest_s, MOST_REST_S))
 
     def _settled(self, since_ns: int, until_ns: int) -> list[Forward]:
         settled = (each for each in self.history.attempts() if each.state is AttemptState.SETTLED)

@@ -179,7 +179,7 @@ def alert_of(firing: Firing, name: str) -> Alert:
     about = f"{name}: " if name else ""
     unit = f" {series.unit}" if series.unit else ""
     value = f"{firing.value:,.2f}".rstrip("0").rstrip(".")
-    text = f"{about}{series.text} is {value}{unit}" if firing.raised else f"{about}{rule.name}: over"
+    text = f"{about}{series.text} is {value}{unit}" if firing.raised else f"{about}{series.text} is {value}{unit} again"
     return Alert(
         level=rule.level,
         source=rule.name,

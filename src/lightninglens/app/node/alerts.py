@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import math
 import shutil
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -49,7 +50,6 @@ class NodeAlertWatch:
     store: ReadingStore
     bus: Bus
     every_s: float
-    began_ns: int
     name_of: Callable[[str, str], str]
     """The name of a subject, given the kind of series and the subject's id."""
     backup_file: Path | None = None
@@ -62,6 +62,8 @@ class NodeAlertWatch:
     _points: frozenset[str] = frozenset()
     _changed_ms: int | None = None
     """When the set of channels changed; None until it has."""
+    _seen_ns: int = 0
+    _seen_s: float = field(default_factory=time.monotonic)
     _missed_ms: int = 0
     _forgot_ms: int = 0
 
@@ -130,8 +132,7 @@ class NodeAlertWatch:
         oldest_ns = recording.accounting.oldest_in_flight_ns
         values["stuck_htlc"] = 0.0 if oldest_ns is None else max(now_ns - oldest_ns, 0) / _NS_PER_MIN
         values["unwritten"] = float(bool(recording.problem))
-        seen_ns = recording.accounting.channels.seen_ns or self.began_ns
-        values["unreachable"] = max(now_ns - seen_ns, 0) / _NS_PER_MIN
+        values["unreachable"] = self._unanswered_min(recording.accounting.channels.seen_ns)
         values["disk_free"] = shutil.disk_usage(self.store.folder).free / 1e6
         with contextlib.suppress(NodeUnavailable):  # `unreachable` says so
             pending = await self.reader.pending_channels()
@@ -141,6 +142,12 @@ class NodeAlertWatch:
             values["backup_behind"] = behind_min
         readings = [Reading(series=name, subject="", at_ms=now_ms, value=value) for name, value in values.items()]
         return [*readings, *await self._missed(now_ms)]
+
+    def _unanswered_min(self, seen_ns: int) -> float:
+        """Return for how long, in real time, no look at the channels has succeeded."""
+        if seen_ns != self._seen_ns:
+            self._seen_ns, self._seen_s = seen_ns, time.monotonic()
+        return (time.monotonic() - self._seen_s) / 60
 
     def _of_day(self, now_ns: int) -> dict[str, float]:
         """Return what the attempts and gaps of the last day, and hour, come to."""

@@ -221,7 +221,6 @@ class NodeService:
             store=readings,
             bus=self.bus,
             every_s=options.look_s,
-            began_ns=clock.now_ns(),
             name_of=observer.subject_name,
             backup_file=self.options.backup_file,
         )
@@ -235,6 +234,7 @@ class NodeService:
         shown = observer.begin(await reader.channels(), earlier)
         self.state.payments.take(shown)  # type: ignore[union-attr]  # set by the caller
         self.state.switches.listen(lambda settings: self._set_pace(observer, settings))
+        self.source.on_end(lambda: self.state.switches.change(paused=True))
         self.state.begin_watching(watched, observer)
         async with asyncio.TaskGroup() as group:
             group.create_task(stream.run(observer, self.state.switches.settings))

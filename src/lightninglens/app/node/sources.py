@@ -1,6 +1,6 @@
 """Where a watched node comes from: an LND node, or a recorded history. Both are read through the same port."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -65,6 +65,10 @@ class NodeSource(Protocol):
         """Let time go on at another speed, where that can be."""
         ...
 
+    def on_end(self, listener: Callable[[], object]) -> None:
+        """Tell somebody when there is nothing more to come, where that can be."""
+        ...
+
 
 @dataclass(slots=True)
 class LndSource:
@@ -99,6 +103,9 @@ class LndSource:
     def set_pace(self, *, speed: float, paused: bool) -> None:
         """Do nothing: time is real."""
 
+    def on_end(self, listener: Callable[[], object]) -> None:
+        """Do nothing: a node's time does not end."""
+
 
 class ReplaySource:
     """A recorded history; what it is recorded into again is a scratch folder, which is begun anew each time."""
@@ -116,6 +123,7 @@ class ReplaySource:
         self.clock = PacedClock(start_ns=span[0], speed=speed)
         self.clock.set_pace(at_ns=span[0], speed=speed, paused=True)
         self.end_ns = span[1]
+        self._told_of_end: list[Callable[[], object]] = []
         self.recording = _paced(speed)
         self._info = read_node(path.parent) or NodeInfo(
             node_id=_UNKNOWN_NODE, alias=path.stem, channel_count=0, block_height=BLOCK_HEIGHT
@@ -134,7 +142,7 @@ class ReplaySource:
                 network=self._info.network,
                 transport="recording",
             )
-            yield ReplayNode(self._history, info, self.clock)
+            yield ReplayNode(self._history, info, self.clock, end_ns=self.end_ns, on_end=self._end)
 
     def folder(self, data_dir: Path, info: NodeInfo) -> Path:
         """Return a scratch folder."""
@@ -147,7 +155,15 @@ class ReplaySource:
 
     def set_pace(self, *, speed: float, paused: bool) -> None:
         """Let time go on from now at another speed."""
-        self.clock.set_pace(at_ns=self.clock.now_ns(), speed=speed, paused=paused)
+        self.clock.set_pace(at_ns=min(self.clock.now_ns(), self.end_ns), speed=speed, paused=paused)
+
+    def on_end(self, listener: Callable[[], object]) -> None:
+        """Tell somebody when the recording is over."""
+        self._told_of_end.append(listener)
+
+    def _end(self) -> None:
+        for listener in self._told_of_end:
+            listener()
 
 
 def _paced(speed: float) -> RecordingOptions:
