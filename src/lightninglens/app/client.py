@@ -1,4 +1,4 @@
-"""Asking the lab that runs on a data directory, as its other commands do."""
+"""Asking the service that runs on a data directory, as its other commands do."""
 
 import http.client
 import json
@@ -21,15 +21,24 @@ def ask_running(data_dir: Path, token_file: Path | None, path: str, body: dict[s
     if lab is None:
         raise NodeUnavailable(f"no lab runs on {data_dir}; start one with `lens up`, or give its --data-dir")
     token = read_secret(token_file or data_dir / TOKEN_FILE)
-    address = urlsplit(lab.url)
-    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=PATIENCE_S)
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    return _ask(lab.url, "POST", path, json.dumps(body), headers)
+
+
+def read_running(url: str, path: str) -> dict[str, Any]:
+    """GET from the service at an address; raises LensError in its words, NodeUnavailable when it does not answer."""
+    return _ask(url, "GET", path, None, {})
+
+
+def _ask(url: str, method: str, path: str, body: str | None, headers: dict[str, str]) -> dict[str, Any]:
+    address = urlsplit(url)
+    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=PATIENCE_S)
     try:
-        connection.request("POST", path, json.dumps(body), headers)
+        connection.request(method, path, body, headers)
         response = connection.getresponse()
         answer = json.loads(response.read())
     except (OSError, http.client.HTTPException, ValueError) as problem:
-        raise NodeUnavailable(f"the lab at {lab.url} did not answer: {problem}") from None
+        raise NodeUnavailable(f"the service at {url} did not answer: {problem}") from None
     finally:
         connection.close()
     if response.status != http.client.OK:
