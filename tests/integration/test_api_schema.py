@@ -15,27 +15,40 @@ from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import response_schema_conformance, status_code_conformance
 
 from lightninglens.app.lab import LabOptions
+from lightninglens.app.node.service import NodeService, NodeServiceOptions
+from lightninglens.app.node.sources import ReplaySource
 from lightninglens.app.runtime import Service, ServiceOptions
 from lightninglens.app.world import WorldOptions, build_lab
+from lightninglens.lab.missed.history import record_history
+from lightninglens.storage.forwards import FORWARDS_FILE
 
 LAST = ("/api/v1/settings",)
 """Operations after which the world may stand still."""
 PATIENCE_S = 60.0
 
 
-@pytest.fixture
-def running(tmp_path: Path) -> Iterator[tuple[str, str]]:
-    """A fast lab in a thread of its own: its address and its token."""
+@pytest.fixture(params=["lab", "node"])
+def running(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, str]]:
+    """A fast lab, or a recorded node, in a thread of its own: its address and its token."""
     with socket.create_server(("127.0.0.1", 0)) as sock:
         port = sock.getsockname()[1]
-    options = ServiceOptions(data_dir=tmp_path, port=port, feed=None, lab=LabOptions(speed=5_000.0))
     ready, services = threading.Event(), []
 
     async def run() -> None:
-        service = Service(options, lambda: build_lab(WorldOptions()))
+        service: Service | NodeService
+        if request.param == "lab":
+            options = ServiceOptions(data_dir=tmp_path, port=port, feed=None, lab=LabOptions(speed=5_000.0))
+            service = Service(options, lambda: build_lab(WorldOptions()))
+            begun = asyncio.create_task(service.state.wait_until_ready())
+        else:
+            history = recorded_lab(tmp_path / "history")
+            service = NodeService(
+                NodeServiceOptions(data_dir=tmp_path, port=port, speed=5_000.0), ReplaySource(history, speed=5_000.0)
+            )
+            begun = asyncio.create_task(service.state.wait_until_watched())  # type: ignore[arg-type]
         services.append((service, asyncio.get_running_loop()))
         task = asyncio.create_task(service.run())
-        await asyncio.wait({task, asyncio.create_task(service.state.wait_until_ready())}, return_when="FIRST_COMPLETED")
+        await asyncio.wait({task, begun}, return_when="FIRST_COMPLETED")
         ready.set()
         await task
 
@@ -48,6 +61,13 @@ def running(tmp_path: Path) -> Iterator[tuple[str, str]]:
     finally:
         loop.call_soon_threadsafe(service.stop)
         thread.join()
+
+
+def recorded_lab(folder: Path) -> Path:
+    """Record two hours of a node of the lab, and return the file."""
+    lab, path = build_lab(WorldOptions(demand="settlements")), folder / FORWARDS_FILE
+    record_history(lab.engine, lab.draw, 0, path, hours=2, drawn_until_ns=lab.drawn_until_ns)
+    return path
 
 
 def operations(base: str) -> list[Any]:

@@ -164,18 +164,27 @@ def _place(file: Path, text: str, section: str, key: str = "") -> str:
     return str(file)
 
 
+def _place_in_list(file: Path, text: str, dotted: str, index: int) -> str:
+    """Return `file, line N` of the table `[[dotted]]` at an index; only the file where the line cannot be told."""
+    header = re.compile(rf"\s*\[\[\s*{re.escape(dotted)}\s*\]\]")
+    lines = [number for number, line in enumerate(text.splitlines(), start=1) if header.match(line)]
+    return f"{file}, line {lines[index]}" if index < len(lines) else str(file)
+
+
 def _explain(problem: ValidationError, origins: Mapping[str, str], file: Path | None, text: str) -> str:
     first = problem.errors(include_url=False, include_context=False)[0]
     section, *rest = (str(part) for part in first["loc"])
     key = rest[0] if rest else ""
     dotted = f"{section}.{key}"
     origin = origins.get(dotted, "command line")
+    inner = rest[1:]
     if file is not None and origin == str(file):
-        where = _place(file, text, section, key)
+        where = _place_in_list(file, text, dotted, int(inner[0])) if inner else _place(file, text, section, key)
     elif origin == "environment":
         where = f"environment {ENV_PREFIX}{section}_{key}".upper().replace("ENVIRONMENT", "environment", 1)
     else:
         where = origin
+    dotted += "".join(f"[{int(part) + 1}]" if part.isdecimal() else f".{part}" for part in inner)
     message = first["msg"].removeprefix("Value error, ")
     more = f" (and {problem.error_count() - 1} more)" if problem.error_count() > 1 else ""
     return f"{where}: {dotted}: {message[:1].lower()}{message[1:]}, not {first['input']!r}{more}"

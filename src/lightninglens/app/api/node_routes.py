@@ -14,7 +14,7 @@ from lightninglens.app.api.dependencies import MAX_PAGE, Named, Text, WatchedHer
 from lightninglens.app.api.errors import Problem
 from lightninglens.app.node.watched import RecordingStatus
 from lightninglens.core.attempts import ForwardAttempt
-from lightninglens.core.errors import ConfigError, DataError
+from lightninglens.core.errors import ConfigError
 from lightninglens.core.ids import ChannelId
 from lightninglens.core.units import MAX_MONEY_SAT, NS_PER_MS, Ppm
 from lightninglens.storage.files.spreadsheets import spreadsheet_text
@@ -145,7 +145,7 @@ async def missed_at(
     """Return what was refused towards one channel in the last hours, newest first."""
     try:
         wanted = ChannelId.parse(channel_id)
-    except DataError as problem:
+    except ValueError as problem:
         raise Problem(422, str(problem), where="path", what_to_do="write it as 800000x1x0, or as one number") from None
     names = {each.channel_id: each.peer_alias or each.peer_id[:12] for each in watched.channels()}
     return [_shown(each, names) for each in await watched.refused(wanted, hours=hours, limit=limit)]

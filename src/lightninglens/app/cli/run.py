@@ -76,6 +76,7 @@ def run(
     from lightninglens.app.node.sources import REPLAY, LndSource, ReplaySource
 
     settings = invocation(ctx).start({"data.dir": data_dir, "service.port": port}).settings
+    rules, command = alert_rules(settings), alert_command(settings)
     source: NodeSource
     if node is not None:
         if not node.startswith(REPLAY) or node == REPLAY:
@@ -106,9 +107,9 @@ def run(
             token_file=settings.service.token_file,
             allowed_origins=settings.service.allowed_origins,
             dashboard=not headless,
-            rules=alert_rules(settings),
+            rules=rules,
             webhook=webhook_options(settings),
-            command=alert_command(settings),
+            command=command,
             backup_file=backup_file,
             speed=speed,
         ),
