@@ -114,3 +114,20 @@ async def test_world_time_moves_while_nothing_happens(service: Any) -> None:
                 break
     assert seen[0] < seen[1] < seen[2]
     assert service.service.state.lab.now_ns() // NS_PER_MS >= seen[2]
+
+
+@pytest.mark.asyncio
+async def test_every_node_of_the_lab_is_recorded_and_analysed_as_a_node_of_ones_own(start: Any) -> None:
+    async with start(traffic=True, lab={"speed": 2_000.0}) as running, running.http() as http:
+        query: dict[str, Any] = {"node": "lnd-alice", "hours": 24, "min_failures": 1, "min_missed_sats": 0}
+        async with asyncio.timeout(60):
+            while (await http.get("/api/v1/recording", params={"node": "lnd-bob"})).json()["settled"] < 5:  # noqa: ASYNC110
+                await asyncio.sleep(0.2)
+        missed = (await http.get("/api/v1/missed", params=query)).json()
+        assert missed["format"] == "lightninglens/opportunities/1"
+        assert missed["channels"] == 3
+        unnamed = await http.get("/api/v1/missed")
+        assert unnamed.status_code == 422
+        assert "lnd-eve" in unnamed.json()["error"]["what_to_do"]
+        assert (await http.get("/api/v1/missed", params={"node": "zoe"})).status_code == 422
+        assert "lens_node_" not in (await http.get("/metrics")).text

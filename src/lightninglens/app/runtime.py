@@ -30,6 +30,7 @@ from lightninglens.app.learning.effects import EffectJudge
 from lightninglens.app.learning.options import LearningOptions
 from lightninglens.app.learning.shelf import Shelf
 from lightninglens.app.lnd_nodes import LndOptions, ServedWorld, lab_secrets, serving_nodes
+from lightninglens.app.node.lab_nodes import recorded_nodes
 from lightninglens.app.payments import SearchablePayments
 from lightninglens.app.rebalancing import Rebalancing
 from lightninglens.app.recorder import FOLDER, Recorder
@@ -268,13 +269,24 @@ class Service:
             recorder = Recorder(self.options.data_dir, self.bus, SystemClock())
             group.create_task(recorder.run(lab.observer.network(), lab.observer.stats))
         await self._begin_learning(lab, rebalancing, group)
-        self.state.begin(lab, rebalancing)
-        await asyncio.sleep(0)  # those who listen subscribe before anything happens
-        if self._stopping.is_set():
-            lab.simulated.close()
+        async with self._recording_nodes(lab):
+            self.state.begin(lab, rebalancing)
+            await asyncio.sleep(0)  # those who listen subscribe before anything happens
+            if self._stopping.is_set():
+                lab.simulated.close()
+                return
+            async with self._serving_lnd(lab, world):
+                await lab.run()
+
+    @contextlib.asynccontextmanager
+    async def _recording_nodes(self, lab: Lab) -> AsyncIterator[None]:
+        """Record the lab's nodes within the block, where anything is recorded."""
+        if not self.options.record:
+            yield
             return
-        async with self._serving_lnd(lab, world):
-            await lab.run()
+        async with recorded_nodes(lab, self.options.data_dir) as nodes:
+            self.state.watched = {str(each.info.node_id): each for each in nodes}
+            yield
 
     @contextlib.asynccontextmanager
     async def _serving_lnd(self, lab: Lab, world: World) -> AsyncIterator[None]:

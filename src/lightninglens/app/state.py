@@ -72,8 +72,8 @@ class ServiceState:
     """What is shown of the world; None until there is one."""
     lab: Lab | None = None
     """The world, where it is a simulated one."""
-    watched: "WatchedNode | None" = None
-    """What is recorded of a node; None in a simulated world."""
+    watched: "dict[str, WatchedNode]" = field(default_factory=dict)
+    """The nodes that are recorded, by their key: one, or those of a lab."""
     waits_for: str = ""
     """What a watched node is waited for with, in words."""
     rebalancing: Rebalancing | None = None
@@ -96,15 +96,14 @@ class ServiceState:
 
     def begin_watching(self, watched: "WatchedNode", view: WorldView) -> None:
         """The node answers, and is recorded from now on."""
-        self.watched, self.view, self.phase = watched, view, "running"
+        self.watched = {str(watched.info.node_id): watched}
+        self.view, self.phase = view, "running"
         self._ready.set()
 
     async def wait_until_watched(self) -> "WatchedNode":
         """Return the node as soon as it is recorded."""
         await self._ready.wait()
-        if self.watched is None:
-            raise RuntimeError("ready without a node")
-        return self.watched
+        return next(iter(self.watched.values()))
 
     async def wait_until_ready(self) -> tuple[Lab, Rebalancing]:
         """Return the lab and its rebalancing as soon as there are any."""

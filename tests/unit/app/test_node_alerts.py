@@ -53,13 +53,13 @@ class Watching:
     def __init__(self, folder: Path, *rules: SeriesRule, backup_file: Path | None = None) -> None:
         path = folder / FORWARDS_FILE
         self.clock, self.reader, self.htlcs = VirtualClock(START_NS), Reader(), Htlcs()
-        self.keeper = ForwardStore(path)
+        self.keeper, self.readings = ForwardStore(path), ReadingStore(folder / READINGS_FILE)
         self.recording = Recording(self.reader, self.keeper, self.clock)  # type: ignore[arg-type]
         self.watched = WatchedNode(
             info=INFO,
             recording=self.recording,
             store=RecordedHistory(path),
-            readings=ReadingStore(folder / READINGS_FILE),
+            readings=self.readings,
             clock=self.clock,
         )
         self.observer = NodeObserver(INFO, "live", now_ns=START_NS)
@@ -69,7 +69,7 @@ class Watching:
             watched=self.watched,
             reader=self.reader,  # type: ignore[arg-type]
             rules=RuleSet(rules),
-            store=self.watched.readings,
+            store=self.readings,
             bus=self.bus,
             every_s=60.0,
             name_of=self.observer.subject_name,
@@ -96,7 +96,7 @@ class Watching:
 
     def close(self) -> list[Alert]:
         self.bus.close()
-        for each in (self.keeper, self.watched.store, self.watched.readings):
+        for each in (self.keeper, self.watched.store, self.readings):
             each.close()
         return self.alerts
 
@@ -200,7 +200,7 @@ async def test_what_does_not_change_is_written_seldom(tmp_path: Path) -> None:
     for _ in range(70):
         watching.later(1)
         await watching.look()
-    kept = watching.watched.readings.of_series("local_share", since_ms=0, until_ms=2**62)
+    kept = watching.readings.of_series("local_share", since_ms=0, until_ms=2**62)
     watching.close()
     assert len([each for each in kept if each.subject == str(P)]) == 3
 
@@ -208,9 +208,9 @@ async def test_what_does_not_change_is_written_seldom(tmp_path: Path) -> None:
 async def test_a_disk_that_refuses_is_no_end(tmp_path: Path) -> None:
     watching = Watching(tmp_path)
     await watching.look()
-    watching.watched.readings.close()
-    watching.watched.readings._engine = ReadingStore(tmp_path / "other.db")._engine
-    with watching.watched.readings._engine.begin() as connection:
+    watching.readings.close()
+    watching.readings._engine = ReadingStore(tmp_path / "other.db")._engine
+    with watching.readings._engine.begin() as connection:
         connection.exec_driver_sql("DROP TABLE readings")
     watching.later(60)
     assert (await watching.look())["local_share", str(P)] == 0.5

@@ -70,7 +70,7 @@ def create_api(
         alerts=lambda: state.alerts.count,
     )
 
-    of_node = NodeCollector(lambda: state.watched)
+    of_node = NodeCollector(lambda: state.watched.values() if state.lab is None else ())
 
     @app.get("/metrics", include_in_schema=False)
     async def metrics() -> Response:

@@ -52,18 +52,30 @@ def _world(request: Request) -> WorldView:
     return state.view
 
 
-def _watched(request: Request) -> WatchedNode:
+def _watched(
+    request: Request,
+    node: Annotated[
+        str | None, Query(max_length=MAX_TEXT, description="Name or key of a node of the lab; a watched node is alone.")
+    ] = None,
+) -> WatchedNode:
     state = _service(request)
-    if state.watched is not None:
-        return state.watched
-    if state.mode == "simulated":
+    if not state.watched:
+        if state.mode != "simulated":
+            raise _not_yet(state.waits_for, request)
+        running_lab(state, request)
         raise Problem(
             409,
-            "this is a simulated world: no node of yours is recorded here",
+            "the nodes of this network are too many to be recorded one by one",
             where=request.url.path,
-            what_to_do="start `lens run` over your node",
+            what_to_do="`lens lab record` records one of them",
         )
-    raise _not_yet(state.waits_for, request)
+    names = {watched.info.alias: watched for watched in state.watched.values()} | state.watched
+    if node is None and len(state.watched) == 1:
+        return next(iter(state.watched.values()))
+    if node not in names:
+        known = ", ".join(watched.info.alias or key for key, watched in state.watched.items())
+        raise Problem(422, "say which node", where="query.node", what_to_do=f"one of {known}")
+    return names[node]
 
 
 def _rebalancing(request: Request) -> Rebalancing:

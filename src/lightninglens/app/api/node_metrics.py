@@ -1,6 +1,6 @@
 """Metrics of a watched node for Prometheus: its recording, and the newest reading of every series."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -13,14 +13,15 @@ from lightninglens.core.units import MSAT_PER_SAT
 class NodeCollector(Collector):
     """Turns what is recorded into metrics; there are none before the node has answered."""
 
-    def __init__(self, watched: Callable[[], WatchedNode | None]) -> None:
+    def __init__(self, watched: Callable[[], Iterable[WatchedNode]]) -> None:
         self._watched = watched
 
     def collect(self) -> Iterator[Metric]:
         """Yield all metrics."""
-        watched = self._watched()
-        if watched is None:
-            return
+        for watched in self._watched():
+            yield from self._collect(watched)
+
+    def _collect(self, watched: WatchedNode) -> Iterator[Metric]:
         yield from _recording(watched)
         yield from _channels(watched)
         for name, series in SERIES.items():

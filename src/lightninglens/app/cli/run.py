@@ -163,7 +163,7 @@ async def _tell_statistics(service: "NodeService", say: Say) -> None:
 
 
 def _statistics(service: "NodeService") -> dict[str, object]:
-    watched = service.state.watched
+    watched = next(iter(service.state.watched.values()), None)
     if watched is None:
         return {"events": 0}
     totals = watched.recording.totals

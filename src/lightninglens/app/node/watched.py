@@ -73,8 +73,9 @@ class WatchedNode:
     recording: Recording
     store: RecordedHistory
     """For reading only; the recording writes through another."""
-    readings: ReadingStore
     clock: Clock
+    readings: ReadingStore | None = None
+    """Of its series; None where no rules watch it."""
     rules: tuple[SeriesRule, ...] = ()
     """Those that are in force."""
     latest: dict[tuple[str, str], Reading] = field(default_factory=dict)
