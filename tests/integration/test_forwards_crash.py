@@ -53,16 +53,16 @@ def test_killed_again_and_again_nothing_is_lost_and_nothing_counted_twice(cycles
     acknowledged = killed_again_and_again(WRITER, [str(path), str(root)], cycles=cycles, most=5)
     with ForwardStore(path) as store:
         kept = [each for _, each in store.newest(10**6)]
-        sums = [values for _, values in store.sums(since_ns=0, until_ns=2**62)]
+        sums = store.evidence({}, since_ns=0, until_ns=2**62).sums
         open_payments = store.open_payments()
     numbers = sorted(each.incoming_htlc_id for each in kept)
     assert max(acknowledged) > cycles
     assert numbers == list(range(len(numbers)))
     assert numbers[-1] >= max(acknowledged)
     final = [each for each in kept if each.state.is_final]
-    assert sum(values.attempts for values in sums) == len(final)
-    assert sum(values.amount_msat for values in sums) == sum(each.outgoing_amount_msat for each in final)
+    assert sums.attempts.sum() == len(final)
+    assert sums.amount_msat.sum() == sum(each.outgoing_amount_msat for each in final)
     assert sum(each.state is AttemptState.SETTLED for each in kept) == sum(number % 2 for number in numbers)
     # A payment that was open when the recorder was killed may be two: one before, one after.
-    payments = sum(values.payments for values in sums) + len(open_payments)
+    payments = sums.payments.sum() + len(open_payments)
     assert len({each.payment for each in kept}) == payments

@@ -1,16 +1,18 @@
 """What a node was asked to forward, in a SQLite database of its own: written in batches, each whole or not at all.
 
 A batch is on disk when `write` returns: a killed process loses none of it, and a
-power cut at most the last few. Raw attempts are kept for a time, sums for good.
+power cut at most the last few. Raw attempts are kept for a time, sums for longer.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
+from lightninglens.analytics.missed.columns import Evidence, evidence_over
 from lightninglens.core.attempts import AttemptChanges, AttemptState, EstimatedPayment, FailureCause, ForwardAttempt
 from lightninglens.core.channels import ChannelState
 from lightninglens.core.errors import DataError, LensError
@@ -19,6 +21,8 @@ from lightninglens.core.forwards import Gap, GapReason
 from lightninglens.core.ids import ChannelId
 from lightninglens.core.units import NS_PER_HOUR, UnixNs
 from lightninglens.storage.files.codec import from_json, to_json
+from lightninglens.storage.forward_packs import forget_packs, history, pack_over, refused_between, sums_between
+from lightninglens.storage.sqlite.engine import READ_ONLY
 from lightninglens.storage.sqlite.store import SqliteStore
 
 FORWARDS_FILE = "forwards.db"
@@ -101,26 +105,25 @@ class ForwardStore(SqliteStore):
             (_WRITE_CHANNEL, [_channel_row(each, batch.seen_ns) for each in batch.channels]),
             (_WRITE_BALANCE, [_balance_row(each, batch.seen_ns) for each in batch.channels]),
         ]
-        try:
-            with self._engine.begin() as connection:
-                for statement, values in rows:
-                    if values:
-                        connection.exec_driver_sql(statement, values)
-                for gap in batch.gaps:
-                    connection.exec_driver_sql(
-                        "INSERT INTO gaps (from_ns, to_ns, reason, detail, lost, forwards) VALUES (?, ?, ?, ?, ?, ?)",
-                        (gap.from_ns, gap.to_ns, gap.reason.value, gap.detail, gap.lost, _count(gap)),
-                    )
-        except sa.exc.DatabaseError as problem:
-            raise LensError(
-                f"{self._path}: what was forwarded cannot be written ({problem.orig}); what was written before is safe"
-            ) from None
+        with self._changing("what was forwarded cannot be written") as connection:
+            for statement, values in rows:
+                if values:
+                    connection.exec_driver_sql(statement, values)
+            for gap in batch.gaps:
+                connection.exec_driver_sql(
+                    "INSERT INTO gaps (from_ns, to_ns, reason, detail, lost, forwards) VALUES (?, ?, ?, ?, ?, ?)",
+                    (gap.from_ns, gap.to_ns, gap.reason.value, gap.detail, gap.lost, _count(gap)),
+                )
 
     def attempt(self, key: tuple[ChannelId, int]) -> ForwardAttempt | None:
         """Return an attempt by its channel and number; raises DataError."""
         query = f"SELECT {', '.join(_ATTEMPT)} FROM attempts WHERE incoming_channel_id = ? AND incoming_htlc_id = ?"  # noqa: S608
         found = self._read(query, (_signed(key[0]), key[1]))
         return _attempt(found[0]) if found else None
+
+    def ended(self, _key: tuple[ChannelId, int]) -> bool:
+        """Return False: what has ended is kept as a whole."""
+        return False
 
     def highest_htlc_id(self, incoming_channel_id: ChannelId) -> int:
         """Return the highest number of an HTLC that came by a channel, -1 where none did; raises DataError."""
@@ -145,23 +148,21 @@ class ForwardStore(SqliteStore):
         )
         return [_attempt(row) for row in self._read(query, (_signed(channel_id), since_ns, until_ns, limit))]
 
-    def refused_payments(self, *, since_ns: int, until_ns: int) -> list[EstimatedPayment]:
-        """Return the payments that began in a time and were refused here at least once, oldest first."""
-        query = (
-            f"SELECT {', '.join(_PAYMENT)} FROM payments WHERE began_ns >= ? AND began_ns < ?"  # noqa: S608
-            " AND refused_here > 0 ORDER BY began_ns"
-        )
-        return [_payment(row) for row in self._read(query, (since_ns, until_ns))]
+    def evidence(self, peers: Mapping[ChannelId, str], *, since_ns: int, until_ns: int) -> Evidence:
+        """Return what an analysis of a time takes; raises DataError.
 
-    def sums(self, *, since_ns: int, until_ns: int, by_hour: bool = False) -> list[tuple[SumKey, SumValues]]:
-        """Return sums over the whole hours that a time touches; each hour by itself, or all under hour 0."""
-        hour = "hour" if by_hour else "0"
-        totals = ", ".join(f"SUM({name})" for name in SumValues._fields)
-        key = f"{hour}, {', '.join(SumKey._fields[1:])}"
-        group = ", ".join(SumKey._fields[0 if by_hour else 1 :])
-        query = f"SELECT {key}, {totals} FROM sums WHERE hour >= ? AND hour < ? GROUP BY {group}"  # noqa: S608 - names
-        rows = self._read(query, (since_ns // NS_PER_HOUR, -(-until_ns // NS_PER_HOUR)))
-        return [(SumKey(row[0], _channel(row[1]), _channel(row[2]), *row[3:7]), SumValues(*row[7:])) for row in rows]
+        Sums are of the whole hours that the time touches, and of whole days where no
+        hours are kept any more. `peers` are added to those that were seen.
+        """
+        from_hour, to_hour = since_ns // NS_PER_HOUR, -(-until_ns // NS_PER_HOUR)
+        with self._reading() as connection:
+            seen = connection.exec_driver_sql("SELECT channel_id, peer_id FROM channels").fetchall()
+            return evidence_over(
+                sums_between(connection, from_hour, to_hour),
+                refused_between(connection, since_ns, until_ns),
+                {_channel(channel_id): peer_id for channel_id, peer_id in seen} | dict(peers),
+                history=history(connection),
+            )
 
     def covered(self, *, since_ns: int, until_ns: int) -> list[tuple[int, int]]:
         """Return the times in which everything was seen, cut to a window, oldest first."""
@@ -185,11 +186,6 @@ class ForwardStore(SqliteStore):
             for row in self._read("SELECT seen_ns, body FROM channels ORDER BY channel_id", ())
         ]
 
-    def peers(self) -> dict[ChannelId, str]:
-        """Return who was at the other end of every channel that was ever seen."""
-        rows = self._read("SELECT channel_id, peer_id FROM channels", ())
-        return {_channel(channel_id): peer_id for channel_id, peer_id in rows}
-
     def unresolved(self) -> list[ForwardAttempt]:
         """Return the attempts of which nobody has seen how they ended."""
         query = f"SELECT {', '.join(_ATTEMPT)} FROM attempts WHERE state IN (0, 4) ORDER BY sequence"  # noqa: S608
@@ -209,27 +205,47 @@ class ForwardStore(SqliteStore):
         rows = self._read("SELECT value FROM numbers WHERE name = ?", (_NEXT_PAYMENT,))
         return int(rows[0][0]) if rows else 1
 
+    def pack(self, *, now_ns: int) -> None:
+        """Pack the hours and days that are over, so that they take little and are read at once; raises LensError."""
+        more = True
+        while more:
+            with self._changing("what is over cannot be packed") as connection:
+                more = pack_over(connection, now_ns // NS_PER_HOUR)
+
     def forget(self, *, before_ns: int) -> int:
-        """Delete the raw attempts and refused payments that began before a time; returns how many. Sums stay."""
-        try:
-            with self._engine.begin() as connection:
-                first = connection.exec_driver_sql(
-                    "SELECT min(sequence) FROM attempts WHERE began_ns >= ?", (before_ns,)
-                ).scalar()
-                last = connection.exec_driver_sql("SELECT max(sequence) FROM attempts").scalar()
-                limit = first if first is not None else (last or 0) + 1
-                gone = connection.exec_driver_sql("DELETE FROM attempts WHERE sequence < ?", (limit,)).rowcount
-                gone += connection.exec_driver_sql("DELETE FROM payments WHERE began_ns < ?", (before_ns,)).rowcount
-        except sa.exc.DatabaseError as problem:
-            raise LensError(f"{self._path}: old attempts cannot be deleted ({problem.orig})") from None
+        """Delete the raw attempts and refused payments that began before a time; returns how many rows. Sums stay."""
+        with self._changing("old attempts cannot be deleted") as connection:
+            first = connection.exec_driver_sql(
+                "SELECT min(sequence) FROM attempts WHERE began_ns >= ?", (before_ns,)
+            ).scalar()
+            last = connection.exec_driver_sql("SELECT max(sequence) FROM attempts").scalar()
+            limit = first if first is not None else (last or 0) + 1
+            gone = connection.exec_driver_sql("DELETE FROM attempts WHERE sequence < ?", (limit,)).rowcount
+            gone += connection.exec_driver_sql("DELETE FROM payments WHERE began_ns < ?", (before_ns,)).rowcount
+            forget_packs(connection, before_hour=before_ns // NS_PER_HOUR)
         return int(gone)
 
     def _read(self, query: str, values: tuple[Any, ...]) -> Sequence[Any]:
+        with self._reading() as connection:
+            return connection.exec_driver_sql(query, values).fetchall()
+
+    @contextmanager
+    def _reading(self) -> Iterator[sa.Connection]:
+        """One state of the file, whatever is written meanwhile, and without holding up who writes."""
         try:
-            with self._engine.connect() as connection:
-                return connection.exec_driver_sql(query, values).fetchall()
+            with self._engine.connect().execution_options(**READ_ONLY) as connection:
+                yield connection
         except sa.exc.DatabaseError as problem:
             raise DataError(f"what was forwarded cannot be read ({problem.orig})", where=str(self._path)) from None
+
+    @contextmanager
+    def _changing(self, what: str) -> Iterator[sa.Connection]:
+        """One transaction, whole or not at all."""
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except sa.exc.DatabaseError as problem:
+            raise LensError(f"{self._path}: {what} ({problem.orig}); what was written before is safe") from None
 
 
 def _signed(channel_id: int) -> int:

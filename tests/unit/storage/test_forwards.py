@@ -5,6 +5,7 @@ import pytest
 from tests.support.htlcs import SECOND, START_NS, Htlcs, P, Q, R, channel
 
 from lightninglens.analytics.missed.accounting import HtlcAccounting
+from lightninglens.analytics.missed.columns import Sums
 from lightninglens.core.attempts import AttemptState, FailureCause
 from lightninglens.core.errors import DataError, LensError
 from lightninglens.core.forwards import Gap, GapReason
@@ -26,6 +27,10 @@ def batch(accounting: HtlcAccounting, now_ns: int = LATER_NS, **others: object) 
     return Batch(changes=accounting.changes(now_ns), next_payment=accounting.next_payment, **others)  # type: ignore[arg-type]
 
 
+def sums(store: ForwardStore, *, since_ns: int = 0, until_ns: int = LATER_NS) -> Sums:
+    return store.evidence({}, since_ns=since_ns, until_ns=until_ns).sums
+
+
 def test_what_is_written_is_read_again(path: Path) -> None:
     accounting, htlcs = HtlcAccounting(), Htlcs()
     accounting.channels.see([channel(P), channel(Q), channel(ALIAS)], UnixNs(START_NS))
@@ -39,12 +44,13 @@ def test_what_is_written_is_read_again(path: Path) -> None:
         assert [each for _, each in store.newest(10)] == list(reversed(written.changes.attempts.values()))
         assert store.attempt((P, 1)) == written.changes.attempts[P, 1]
         assert store.attempt((P, 77)) is None
-        (payment,) = store.refused_payments(since_ns=0, until_ns=LATER_NS)
-        assert payment.outgoing_channel_id == ALIAS
-        assert payment in written.changes.closed
+        found = store.evidence({}, since_ns=0, until_ns=LATER_NS)
+        (payment,) = (each for each in written.changes.closed if each.refused_here)
+        assert [found.channels[row] for row in found.refused.outgoing] == [ALIAS]
+        assert found.refused.amount_msat.tolist() == [payment.amount_msat]
         assert store.next_payment() == accounting.next_payment
-        (found,) = store.refused_at(ALIAS, since_ns=0, until_ns=LATER_NS, limit=10)
-        assert found.cause is FailureCause.LIQUIDITY
+        (attempt,) = store.refused_at(ALIAS, since_ns=0, until_ns=LATER_NS, limit=10)
+        assert attempt.cause is FailureCause.LIQUIDITY
 
 
 def test_sums_add_up_over_batches_and_hours(path: Path) -> None:
@@ -54,12 +60,11 @@ def test_sums_add_up_over_batches_and_hours(path: Path) -> None:
             accounting.take(htlcs.refused(2_000_000, 2_000))
             htlcs.later(1_800)
             store.write(batch(accounting, htlcs.now_ns))
-        by_hour = store.sums(since_ns=START_NS, until_ns=htlcs.now_ns, by_hour=True)
-        ((_, values),) = store.sums(since_ns=START_NS, until_ns=htlcs.now_ns)
-    assert len(by_hour) in {3, 4}
-    assert (values.attempts, values.payments) == (6, 6)
-    assert (values.amount_msat, values.fee_msat) == (12_000_000, 12_000)
-    assert values.payment_fee_msat == 12_000
+        found = sums(store)
+    assert len(found.hour) in {3, 4}
+    assert (found.attempts.sum(), found.payments.sum()) == (6, 6)
+    assert (found.amount_msat.sum(), found.fee_msat.sum()) == (12_000_000, 12_000)
+    assert found.payment_fee_msat.sum() == 12_000
 
 
 def test_a_window_touches_whole_hours(path: Path) -> None:
@@ -68,9 +73,9 @@ def test_a_window_touches_whole_hours(path: Path) -> None:
     hour_ns = START_NS // NS_PER_HOUR * NS_PER_HOUR
     with ForwardStore(path) as store:
         store.write(batch(accounting))
-        assert store.sums(since_ns=hour_ns, until_ns=hour_ns + 1)
-        assert not store.sums(since_ns=hour_ns + NS_PER_HOUR, until_ns=LATER_NS)
-        assert not store.sums(since_ns=0, until_ns=hour_ns)
+        assert len(sums(store, since_ns=hour_ns, until_ns=hour_ns + 1).hour)
+        assert not len(sums(store, since_ns=hour_ns + NS_PER_HOUR).hour)
+        assert not len(sums(store, until_ns=hour_ns).hour)
 
 
 def test_a_payment_that_was_not_refused_is_kept_only_while_it_is_open(path: Path) -> None:
@@ -85,7 +90,7 @@ def test_a_payment_that_was_not_refused_is_kept_only_while_it_is_open(path: Path
         store.write(batch(accounting))
         assert store.open_payments() == []
         assert store.unresolved() == []
-        assert sum(values.payments for _, values in store.sums(since_ns=0, until_ns=LATER_NS)) == 1
+        assert sums(store).payments.sum() == 1
 
 
 def test_coverage_and_gaps(path: Path) -> None:
@@ -124,7 +129,7 @@ def test_old_attempts_go_and_sums_stay(path: Path) -> None:
         store.write(batch(accounting))
         assert store.forget(before_ns=START_NS + 86_400 * SECOND) == 2
         assert len(store.newest(10)) == 2
-        assert sum(values.attempts for _, values in store.sums(since_ns=0, until_ns=LATER_NS)) == 3
+        assert sums(store).attempts.sum() == 3
         assert store.forget(before_ns=LATER_NS) == 4
         assert store.newest(10) == []
         assert store.forget(before_ns=LATER_NS) == 0

@@ -4,15 +4,15 @@ Channels are rows of one list, so that the same code works on a store's answer
 and on a simulated node's memory.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lightninglens.core.attempts import EstimatedPayment
-from lightninglens.core.forward_sums import MOST_BUCKET, SumKey, SumValues, distance_of
+from lightninglens.core.attempts import AttemptState, EstimatedPayment, FailureCause
+from lightninglens.core.forward_sums import MOST_BUCKET, UNKNOWN_DISTANCE, SumKey, SumValues, distance_of
 from lightninglens.core.ids import ChannelId
 from lightninglens.core.units import MSAT_PER_SAT
 
@@ -21,6 +21,7 @@ class Sums(NamedTuple):
     """Sums as columns of equal length; channels are rows of `Evidence.channels`."""
 
     hour: NDArray[np.int64]
+    """The first hour of what was summed: of an hour, of a day, or of all that is known."""
     incoming: NDArray[np.int64]
     outgoing: NDArray[np.int64]
     bucket: NDArray[np.int64]
@@ -56,6 +57,34 @@ class Refused(NamedTuple):
     probing: NDArray[np.bool_]
 
 
+Columns = TypeVar("Columns", Sums, Refused)
+_KEYS = len(SumKey._fields)
+_INCOMING: dict[type, int] = {Sums: Sums._fields.index("incoming"), Refused: Refused._fields.index("incoming")}
+_ID_RANGE = 2**64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table(Generic[Columns]):
+    """Columns with a list of channels of their own, so that tables can be kept apart and joined."""
+
+    channels: NDArray[np.uint64]
+    """Ids, ascending."""
+    columns: Columns
+    """`incoming` and `outgoing` are rows of `channels`; whole numbers, however narrow."""
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.columns.incoming)
+
+    def only(self, chosen: NDArray[np.bool_]) -> "Table[Columns]":
+        """Return the chosen rows."""
+        return Table(channels=self.channels, columns=_like(self.columns, (each[chosen] for each in self.columns)))
+
+    def narrowed(self) -> "Table[Columns]":
+        """Return the same in the narrowest columns that hold it."""
+        return Table(channels=self.channels, columns=_like(self.columns, map(_narrow, self.columns)))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """What is known of a window of time."""
@@ -84,59 +113,133 @@ def evidence_of(
     peer_of: Mapping[ChannelId, str],
     history: Sequence[tuple[SumKey, SumValues]] | None = None,
 ) -> Evidence:
-    """Return columns for an analysis; without a `history` the window's sums are all there is.
+    """Return records as what an analysis takes; without a `history` the window's sums are all there is."""
+    window = sum_table(sums)
+    return evidence_over(
+        window, refused_table(refused), peer_of, history=window if history is None else sum_table(history)
+    )
+
+
+def evidence_over(
+    sums: Table[Sums], refused: Table[Refused], peer_of: Mapping[ChannelId, str], *, history: Table[Sums]
+) -> Evidence:
+    """Return tables as what an analysis takes.
 
     A channel whose peer is not known is a peer by itself.
     """
-    ids = {each for key, _ in (*sums, *(history or ())) for each in (key.incoming_channel_id, key.outgoing_channel_id)}
-    ids |= {each for payment in refused for each in (payment.incoming_channel_id, payment.outgoing_channel_id)}
-    channels = tuple(sorted(ids | set(peer_of)))
-    row_of = {channel_id: row for row, channel_id in enumerate(channels)}
-    names: dict[str, int] = {}
-    peers = [names.setdefault(peer_of.get(each) or str(each), len(names)) for each in channels]
-    columns = _sum_columns(sums, row_of)
+    known = np.array(list(peer_of), np.uint64)
+    channels = np.unique(np.concatenate((sums.channels, history.channels, refused.channels, known)))
+    ids = tuple(map(ChannelId, channels.tolist()))
+    numbers: dict[str, int] = {}
+    peers = [numbers.setdefault(peer_of.get(each) or str(each), len(numbers)) for each in ids]
+    window = _over(Sums, sums, channels)
+    payments = _over(Refused, refused, channels)
+    if np.any(np.diff(payments.began_ns) < 0):
+        order = np.argsort(payments.began_ns, kind="stable")
+        payments = Refused._make(each[order] for each in payments)
     return Evidence(
-        channels=channels,
+        channels=ids,
         peers=np.array(peers, np.int64),
-        sums=columns,
-        history=columns if history is None else _sum_columns(history, row_of),
-        refused=refused_columns(refused, row_of),
+        sums=window,
+        history=window if history is sums else _over(Sums, history, channels),
+        refused=payments,
     )
 
 
-def _sum_columns(sums: Sequence[tuple[SumKey, SumValues]], row_of: Mapping[ChannelId, int]) -> Sums:
-    rows = [
-        (key.hour, row_of[key.incoming_channel_id], row_of[key.outgoing_channel_id], *key[3:], *values)
-        for key, values in sums
-    ]
-    table = np.array(rows, np.int64).reshape(len(rows), len(Sums._fields))
-    return Sums(*np.ascontiguousarray(table.T))
+def sum_table(sums: Iterable[tuple[SumKey, SumValues]]) -> Table[Sums]:
+    """Return sums as a table."""
+    return table_of_rows(Sums, [(*key, *values) for key, values in sums])
 
 
-def refused_columns(payments: Sequence[EstimatedPayment], row_of: Mapping[ChannelId, int]) -> Refused:
-    """Return payments that were refused here as columns, oldest first."""
-    ordered = sorted(payments, key=lambda each: each.began_ns)
+def refused_table(payments: Iterable[EstimatedPayment]) -> Table[Refused]:
+    """Return payments that were refused here as a table."""
+    return table_of_rows(Refused, [_refused_row(each) for each in payments])
 
-    def column(name: str) -> NDArray[np.int64]:
-        return np.array([getattr(each, name) for each in ordered], np.int64)
 
-    def optional(name: str) -> NDArray[np.int64]:
-        found = (getattr(each, name) for each in ordered)
-        return np.array([-1 if each is None else each for each in found], np.int64)
+def table_of_rows(kind: type[Columns], rows: Sequence[Sequence[Any]]) -> Table[Columns]:
+    """Return rows, which name channels by their ids, signed or not, as a table."""
+    columns: list[Any] = list(zip(*rows, strict=True)) if rows else [()] * len(kind._fields)
+    first: int = _INCOMING[kind]
+    # Ids of 64 bits fit no signed column: they are made rows before anything else is made of them.
+    ids = np.array([each % _ID_RANGE for each in (*columns[first], *columns[first + 1])], np.uint64)
+    channels, places = np.unique(ids, return_inverse=True)
+    columns[first : first + 2] = places[: len(rows)], places[len(rows) :]
+    return Table(channels=channels, columns=_wide(kind, columns))
 
-    return Refused(
-        incoming=np.array([row_of[each.incoming_channel_id] for each in ordered], np.int64),
-        outgoing=np.array([row_of[each.outgoing_channel_id] for each in ordered], np.int64),
-        began_ns=column("began_ns"),
-        amount_msat=column("amount_msat"),
-        fee_msat=column("fee_msat"),
-        cause=column("cause"),
-        state=column("state"),
-        settled_fee_msat=column("settled_fee_msat"),
-        elsewhere_fee_msat=column("elsewhere_fee_msat"),
-        refused_here=column("refused_here"),
-        outgoing_spendable_msat=optional("outgoing_spendable_msat"),
-        incoming_spendable_msat=optional("incoming_spendable_msat"),
-        distance=np.array([distance_of(each.remaining_blocks) for each in ordered], np.int64),
-        probing=np.array([each.probing for each in ordered], np.bool_),
+
+def joined(kind: type[Columns], tables: Sequence[Table[Columns]]) -> Table[Columns]:
+    """Return the rows of all tables in one."""
+    if not tables:
+        return table_of_rows(kind, ())
+    channels = np.unique(np.concatenate([each.channels for each in tables]))
+    parts = [_rows_in(each, channels) for each in tables]
+    return Table(channels=channels, columns=_wide(kind, map(np.concatenate, zip(*parts, strict=True))))
+
+
+def merged(table: Table[Sums]) -> Table[Sums]:
+    """Return sums with one row for each key, ordered by it; rows that sum to nothing are left out."""
+    if not len(table):
+        return table
+    columns = _wide(Sums, table.columns)
+    pairs = columns.incoming * len(table.channels) + columns.outgoing
+    kinds = columns.hour - columns.hour.min()
+    ranges = (MOST_BUCKET + 1, UNKNOWN_DISTANCE + 1, len(AttemptState), len(FailureCause))
+    for column, many in zip(columns[_INCOMING[Sums] + 2 : _KEYS], ranges, strict=True):
+        kinds = kinds * many + column
+    order = np.lexsort((pairs, kinds))
+    begins = np.ones(len(order), np.bool_)
+    begins[1:] = (np.diff(pairs[order]) != 0) | (np.diff(kinds[order]) != 0)
+    starts = np.flatnonzero(begins)
+    keys = (each[order[starts]] for each in columns[:_KEYS])
+    values = [np.add.reduceat(each[order], starts) for each in columns[_KEYS:]]
+    found = Table(channels=table.channels, columns=Sums(*keys, *values))
+    return found.only(np.any(values, axis=0))
+
+
+def _refused_row(payment: EstimatedPayment) -> tuple[int, ...]:
+    spendable = (payment.outgoing_spendable_msat, payment.incoming_spendable_msat)
+    return (
+        payment.incoming_channel_id,
+        payment.outgoing_channel_id,
+        payment.began_ns,
+        payment.amount_msat,
+        payment.fee_msat,
+        payment.cause,
+        payment.state,
+        payment.settled_fee_msat,
+        payment.elsewhere_fee_msat,
+        payment.refused_here,
+        *(-1 if each is None else each for each in spendable),
+        distance_of(payment.remaining_blocks),
+        payment.probing,
     )
+
+
+def _over(kind: type[Columns], table: Table[Columns], channels: NDArray[np.uint64]) -> Columns:
+    """Return columns whose channels are rows of a longer list."""
+    return _wide(kind, _rows_in(table, channels))
+
+
+def _rows_in(table: Table[Columns], channels: NDArray[np.uint64]) -> Columns:
+    rows = np.searchsorted(channels, table.channels)
+    columns = table.columns
+    return columns._replace(incoming=rows[columns.incoming], outgoing=rows[columns.outgoing])
+
+
+def _wide(kind: type[Columns], columns: Iterable[Any]) -> Columns:
+    return kind._make(
+        np.asarray(each, np.bool_ if name == "probing" else np.int64)
+        for name, each in zip(kind._fields, columns, strict=True)
+    )
+
+
+def _like(columns: Columns, values: Iterable[NDArray[Any]]) -> Columns:
+    return type(columns)._make(values)
+
+
+def _narrow(column: NDArray[Any]) -> NDArray[Any]:
+    if not len(column) or column.dtype == np.bool_:
+        return column.astype(np.int8)
+    least, most = int(column.min()), int(column.max())
+    bits = next(each for each in (8, 16, 32, 64) if -(2 ** (each - 1)) <= least and most < 2 ** (each - 1))
+    return column.astype(f"i{bits // 8}")
