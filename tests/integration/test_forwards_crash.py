@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.killing import killed_again_and_again
+from tests.support.recorded import evidence
 
 from lightninglens.core.attempts import AttemptState
 from lightninglens.storage.forwards import ForwardStore
@@ -53,7 +54,7 @@ def test_killed_again_and_again_nothing_is_lost_and_nothing_counted_twice(cycles
     acknowledged = killed_again_and_again(WRITER, [str(path), str(root)], cycles=cycles, most=5)
     with ForwardStore(path) as store:
         kept = [each for _, each in store.newest(10**6)]
-        sums = store.evidence({}, since_ns=0, until_ns=2**62).sums
+        sums = evidence(store, since_ns=0, until_ns=2**62).sums
         open_payments = store.open_payments()
     numbers = sorted(each.incoming_htlc_id for each in kept)
     assert max(acknowledged) > cycles

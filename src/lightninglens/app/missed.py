@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from lightninglens.analytics.missed.columns import evidence_from
 from lightninglens.analytics.missed.opportunities import OpportunityOptions, find_opportunities
 from lightninglens.analytics.missed.report import MissedReport, ReportRow, coverage_of, row_of
 from lightninglens.core.channels import ChannelState
@@ -42,8 +43,9 @@ def analyse(
     """
     from_ns = int(now_ns - hours * NS_PER_HOUR) // NS_PER_HOUR * NS_PER_HOUR
     until_ns = now_ns + 1
-    peers = {each.channel_id: str(each.peer_id) for each in channels}
-    evidence = store.evidence(peers, since_ns=from_ns, until_ns=until_ns)
+    recorded = store.recorded(since_ns=from_ns, until_ns=until_ns)
+    recorded.peers.update({each.channel_id: str(each.peer_id) for each in channels})
+    evidence = evidence_from(recorded)
     coverage = coverage_of(
         store.covered(since_ns=from_ns, until_ns=until_ns),
         store.gaps(since_ns=from_ns, until_ns=until_ns),

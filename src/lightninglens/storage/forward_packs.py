@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
-from lightninglens.analytics.missed.columns import Columns, Refused, Sums, Table, joined, merged, table_of_rows
 from lightninglens.core.errors import DataError
 from lightninglens.core.forward_sums import BLOCKS_PER_DISTANCE, MOST_DISTANCE, UNKNOWN_DISTANCE, SumKey, SumValues
+from lightninglens.core.forward_tables import Columns, Refused, Sums, Table, joined, merged, table_of_rows
 from lightninglens.core.units import NS_PER_HOUR
 
 HOURS_PER_DAY = 24

@@ -4,7 +4,7 @@ A batch is on disk when `write` returns: a killed process loses none of it, and 
 power cut at most the last few. Raw attempts are kept for a time, sums for longer.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +12,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from lightninglens.analytics.missed.columns import Evidence, evidence_over
 from lightninglens.core.attempts import AttemptChanges, AttemptState, EstimatedPayment, FailureCause, ForwardAttempt
 from lightninglens.core.channels import ChannelState
 from lightninglens.core.errors import DataError, LensError
 from lightninglens.core.forward_sums import SumKey, SumValues, sums_of
+from lightninglens.core.forward_tables import Recorded
 from lightninglens.core.forwards import Gap, GapReason
 from lightninglens.core.ids import ChannelId
 from lightninglens.core.units import NS_PER_HOUR, UnixNs
@@ -148,20 +148,20 @@ class ForwardStore(SqliteStore):
         )
         return [_attempt(row) for row in self._read(query, (_signed(channel_id), since_ns, until_ns, limit))]
 
-    def evidence(self, peers: Mapping[ChannelId, str], *, since_ns: int, until_ns: int) -> Evidence:
-        """Return what an analysis of a time takes; raises DataError.
+    def recorded(self, *, since_ns: int, until_ns: int) -> Recorded:
+        """Return what an analysis of a time is made of; raises DataError.
 
         Sums are of the whole hours that the time touches, and of whole days where no
-        hours are kept any more. `peers` are added to those that were seen.
+        hours are kept any more.
         """
         from_hour, to_hour = since_ns // NS_PER_HOUR, -(-until_ns // NS_PER_HOUR)
         with self._reading() as connection:
-            seen = connection.exec_driver_sql("SELECT channel_id, peer_id FROM channels").fetchall()
-            return evidence_over(
-                sums_between(connection, from_hour, to_hour),
-                refused_between(connection, since_ns, until_ns),
-                {_channel(channel_id): peer_id for channel_id, peer_id in seen} | dict(peers),
+            peers = connection.exec_driver_sql("SELECT channel_id, peer_id FROM channels").fetchall()
+            return Recorded(
+                sums=sums_between(connection, from_hour, to_hour),
                 history=history(connection),
+                refused=refused_between(connection, since_ns, until_ns),
+                peers={_channel(channel_id): peer_id for channel_id, peer_id in peers},
             )
 
     def covered(self, *, since_ns: int, until_ns: int) -> list[tuple[int, int]]:

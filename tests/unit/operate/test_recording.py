@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.htlcs import START_NS, Htlcs, P, Q, channel
+from tests.support.recorded import evidence
 
 from lightninglens.core.attempts import AttemptState
 from lightninglens.core.channels import ChannelState
@@ -110,7 +111,7 @@ async def test_events_are_on_disk_and_counted_once_over_two_runs(tmp_path: Path)
         await run_until(again, lambda: again.events == 3)
         clock.advance_to(START_NS + 10**12)
         await again.flush()
-        assert store.evidence({}, since_ns=0, until_ns=LATER_NS).sums.attempts.sum() == 2
+        assert evidence(store, since_ns=0, until_ns=LATER_NS).sums.attempts.sum() == 2
         assert again.totals.settled == 1
         (gap,) = store.gaps(since_ns=0, until_ns=LATER_NS)
         assert gap.reason is GapReason.NOT_RUNNING

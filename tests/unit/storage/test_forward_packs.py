@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 from alembic import command
 from tests.support.htlcs import START_NS, Htlcs, P, Q, R, channel
+from tests.support.recorded import evidence
 
 from lightninglens.analytics.missed.accounting import HtlcAccounting
-from lightninglens.analytics.missed.columns import Evidence, Sums
+from lightninglens.analytics.missed.columns import Evidence
 from lightninglens.core.errors import DataError, LensError
+from lightninglens.core.forward_tables import Sums
 from lightninglens.core.htlc import HtlcEvent
 from lightninglens.core.ids import ChannelId
 from lightninglens.core.rng import Stream, uniforms
@@ -102,11 +104,11 @@ def test_what_is_packed_reads_as_the_rows_did(tmp_path: Path) -> None:
     windows += [(day_ns - 6 * NS_PER_DAY, now_ns), (day_ns - 5 * NS_PER_DAY, day_ns - 2 * NS_PER_DAY), (0, LATER_NS)]
     with ForwardStore(plain) as rows, ForwardStore(packed) as packs:
         for since_ns, until_ns in windows:
-            before, after = (each.evidence({}, since_ns=since_ns, until_ns=until_ns) for each in (rows, packs))
+            before, after = (evidence(each, since_ns=since_ns, until_ns=until_ns) for each in (rows, packs))
             assert refused(before) == refused(after)
             assert counted(before, before.sums) == counted(after, after.sums)
-        whole = packs.evidence({}, since_ns=day_ns - 5 * NS_PER_DAY, until_ns=day_ns - 4 * NS_PER_DAY)
-        part = packs.evidence({}, since_ns=day_ns - 5 * NS_PER_DAY + NS_PER_HOUR, until_ns=day_ns - 4 * NS_PER_DAY)
+        whole = evidence(packs, since_ns=day_ns - 5 * NS_PER_DAY, until_ns=day_ns - 4 * NS_PER_DAY)
+        part = evidence(packs, since_ns=day_ns - 5 * NS_PER_DAY + NS_PER_HOUR, until_ns=day_ns - 4 * NS_PER_DAY)
         assert len(whole.sums.hour)
         assert counted(part, part.sums) == counted(whole, whole.sums)
 
@@ -118,9 +120,9 @@ def test_rates_are_of_the_latest_days_and_of_what_is_in_none_yet(tmp_path: Path)
     over_ns = (now_ns // NS_PER_HOUR - 1) * NS_PER_HOUR
     first_ns = (over_ns // NS_PER_DAY - 3) * NS_PER_DAY
     with ForwardStore(plain) as rows, ForwardStore(packed) as packs:
-        before = rows.evidence({}, since_ns=first_ns, until_ns=LATER_NS)
-        after = packs.evidence({}, since_ns=0, until_ns=LATER_NS)
-        late = packs.evidence({}, since_ns=first_ns, until_ns=LATER_NS)
+        before = evidence(rows, since_ns=first_ns, until_ns=LATER_NS)
+        after = evidence(packs, since_ns=0, until_ns=LATER_NS)
+        late = evidence(packs, since_ns=first_ns, until_ns=LATER_NS)
         assert counted(late, late.sums) == counted(before, before.sums)
         extra = counted(after, after.history)
         extra.subtract(counted(before, before.sums))
@@ -134,11 +136,11 @@ def test_the_history_goes_with_the_clock_forward_and_back(tmp_path: Path) -> Non
     now_ns = recorded(path, packs=True)
     with ForwardStore(path) as store:
         store.pack(now_ns=now_ns + NS_PER_DAY)
-        before = store.evidence({}, since_ns=0, until_ns=LATER_NS)
+        before = evidence(store, since_ns=0, until_ns=LATER_NS)
         store.pack(now_ns=now_ns + 400 * NS_PER_DAY)
-        away = store.evidence({}, since_ns=0, until_ns=LATER_NS)
+        away = evidence(store, since_ns=0, until_ns=LATER_NS)
         store.pack(now_ns=now_ns + NS_PER_DAY)
-        after = store.evidence({}, since_ns=0, until_ns=LATER_NS)
+        after = evidence(store, since_ns=0, until_ns=LATER_NS)
     assert not len(away.history.hour)
     assert len(before.history.hour)
     assert counted(before, before.history) == counted(after, after.history)
@@ -155,9 +157,9 @@ def test_a_database_of_the_first_form_is_packed_as_it_is(tmp_path: Path, monkeyp
         assert not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'packs'").fetchall()
     connection.close()
     with ForwardStore(path) as store:
-        before = store.evidence({}, since_ns=0, until_ns=LATER_NS)
+        before = evidence(store, since_ns=0, until_ns=LATER_NS)
         store.pack(now_ns=now_ns)
-        after = store.evidence({}, since_ns=0, until_ns=LATER_NS)
+        after = evidence(store, since_ns=0, until_ns=LATER_NS)
     assert len(before.sums.hour)
     assert counted(before, before.sums) == counted(after, after.sums)
     assert refused(before) == refused(after)
@@ -169,11 +171,11 @@ def test_old_days_and_old_refusals_go(tmp_path: Path) -> None:
     now_ns = recorded(path, packs=True)
     with ForwardStore(path) as store:
         store.forget(before_ns=now_ns - 2 * NS_PER_DAY)
-        found = store.evidence({}, since_ns=0, until_ns=LATER_NS)
+        found = evidence(store, since_ns=0, until_ns=LATER_NS)
         assert found.refused.began_ns.min() >= (now_ns - 2 * NS_PER_DAY) // NS_PER_HOUR * NS_PER_HOUR
         assert found.sums.hour.min() <= now_ns // NS_PER_HOUR - 24 * (DAYS - 1)
         store.forget(before_ns=now_ns + 1_000 * NS_PER_DAY)
-        gone = store.evidence({}, since_ns=0, until_ns=LATER_NS)
+        gone = evidence(store, since_ns=0, until_ns=LATER_NS)
         assert len(gone.sums.hour) < len(found.sums.hour)
 
 
@@ -187,7 +189,7 @@ def test_a_pack_that_was_changed_is_told_and_kept(tmp_path: Path) -> None:
     connection.close()
     with ForwardStore(path) as store:
         with pytest.raises(DataError, match=r"sums of a day.*: a pack is damaged"):
-            store.evidence({}, since_ns=0, until_ns=now_ns)
+            evidence(store, since_ns=0, until_ns=now_ns)
         assert contents(path, "packs")
         assert store.newest(1)
 

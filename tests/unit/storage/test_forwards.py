@@ -3,11 +3,12 @@ from pathlib import Path
 
 import pytest
 from tests.support.htlcs import SECOND, START_NS, Htlcs, P, Q, R, channel
+from tests.support.recorded import evidence
 
 from lightninglens.analytics.missed.accounting import HtlcAccounting
-from lightninglens.analytics.missed.columns import Sums
 from lightninglens.core.attempts import AttemptState, FailureCause
 from lightninglens.core.errors import DataError, LensError
+from lightninglens.core.forward_tables import Sums
 from lightninglens.core.forwards import Gap, GapReason
 from lightninglens.core.ids import ChannelId
 from lightninglens.core.units import NS_PER_HOUR, UnixNs
@@ -28,7 +29,7 @@ def batch(accounting: HtlcAccounting, now_ns: int = LATER_NS, **others: object) 
 
 
 def sums(store: ForwardStore, *, since_ns: int = 0, until_ns: int = LATER_NS) -> Sums:
-    return store.evidence({}, since_ns=since_ns, until_ns=until_ns).sums
+    return evidence(store, since_ns=since_ns, until_ns=until_ns).sums
 
 
 def test_what_is_written_is_read_again(path: Path) -> None:
@@ -44,7 +45,7 @@ def test_what_is_written_is_read_again(path: Path) -> None:
         assert [each for _, each in store.newest(10)] == list(reversed(written.changes.attempts.values()))
         assert store.attempt((P, 1)) == written.changes.attempts[P, 1]
         assert store.attempt((P, 77)) is None
-        found = store.evidence({}, since_ns=0, until_ns=LATER_NS)
+        found = evidence(store, since_ns=0, until_ns=LATER_NS)
         (payment,) = (each for each in written.changes.closed if each.refused_here)
         assert [found.channels[row] for row in found.refused.outgoing] == [ALIAS]
         assert found.refused.amount_msat.tolist() == [payment.amount_msat]

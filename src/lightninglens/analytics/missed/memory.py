@@ -12,20 +12,20 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from lightninglens.analytics.missed.columns import (
+from lightninglens.analytics.missed.columns import Evidence, evidence_from
+from lightninglens.core.attempts import AttemptChanges, AttemptState, EstimatedPayment, ForwardAttempt, Key
+from lightninglens.core.forward_sums import SumKey, SumValues, sums_of
+from lightninglens.core.forward_tables import (
     Columns,
-    Evidence,
+    Recorded,
     Refused,
     Sums,
     Table,
-    evidence_over,
     joined,
     merged,
     refused_table,
     sum_table,
 )
-from lightninglens.core.attempts import AttemptChanges, AttemptState, EstimatedPayment, ForwardAttempt, Key
-from lightninglens.core.forward_sums import SumKey, SumValues, sums_of
 from lightninglens.core.ids import ChannelId
 from lightninglens.core.units import NS_PER_HOUR
 
@@ -114,12 +114,8 @@ class ForwardMemory:
         """Return what an analysis of the time since then takes; rates are of all that is remembered."""
         self._tidy()
         history, refused = joined(Sums, self._sums), joined(Refused, self._refused)
-        return evidence_over(
-            history.only(history.columns.hour >= since_ns // NS_PER_HOUR),
-            refused.only(refused.columns.began_ns >= since_ns),
-            peers,
-            history=history,
-        )
+        window = history.only(history.columns.hour >= since_ns // NS_PER_HOUR)
+        return evidence_from(Recorded(window, history, refused.only(refused.columns.began_ns >= since_ns), dict(peers)))
 
     def _tidy(self) -> None:
         """Bring everything into columns."""
