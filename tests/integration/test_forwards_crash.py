@@ -29,7 +29,7 @@ def record(path):
         number = max(newest[0][1].incoming_htlc_id - AGAIN, 0) if newest else 0
         while True:
             for _ in range(3):
-                htlcs.now_ns = START_NS + number * 10**9
+                htlcs.now_ns = START_NS + number * 100 * 10**9
                 if number % 2:
                     amounts = {"amount_msat": 1_000_000 + number, "fee_msat": 1_000}
                     accounting.take(htlcs.event(HtlcEventKind.FORWARD, number, **amounts))
@@ -39,6 +39,7 @@ def record(path):
                     accounting.take(htlcs.event(HtlcEventKind.LINK_FAIL, number, **amounts))
                 number += 1
             store.write(Batch(changes=accounting.changes(htlcs.now_ns), next_payment=accounting.next_payment))
+            store.pack(now_ns=htlcs.now_ns)
             os.write(1, f"{number - 1}\\n".encode())
 
 def work():

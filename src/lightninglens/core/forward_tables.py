@@ -87,9 +87,14 @@ class Table(Generic[Columns]):
         return Table(channels=self.channels, columns=_like(self.columns, map(_narrow, self.columns)))
 
 
+def signed(channel_id: int) -> int:
+    """Return an id as the signed number of the same bits: an id of 64 bits may not fit otherwise."""
+    return channel_id - _ID_RANGE if channel_id >= _ID_RANGE // 2 else int(channel_id)
+
+
 def sum_table(sums: Iterable[tuple[SumKey, SumValues]]) -> Table[Sums]:
     """Return sums as a table."""
-    return table_of_rows(Sums, [(*key, *values) for key, values in sums])
+    return table_of_rows(Sums, [(key[0], *map(signed, key[1:3]), *key[3:], *values) for key, values in sums])
 
 
 def refused_table(payments: Iterable[EstimatedPayment]) -> Table[Refused]:
@@ -98,14 +103,12 @@ def refused_table(payments: Iterable[EstimatedPayment]) -> Table[Refused]:
 
 
 def table_of_rows(kind: type[Columns], rows: Sequence[Sequence[Any]]) -> Table[Columns]:
-    """Return rows, which name channels by their ids, signed or not, as a table."""
-    columns: list[Any] = list(zip(*rows, strict=True)) if rows else [()] * len(kind._fields)
-    first: int = _INCOMING[kind]
-    # Ids of 64 bits fit no signed column: they are made rows before anything else is made of them.
-    ids = np.array([each % _ID_RANGE for each in (*columns[first], *columns[first + 1])], np.uint64)
+    """Return rows, which name channels by their `signed` ids, as a table."""
+    columns = _wide(kind, zip(*rows, strict=True) if rows else [()] * len(kind._fields))
+    ids = np.concatenate((columns.incoming, columns.outgoing)).view(np.uint64)
     channels, places = np.unique(ids, return_inverse=True)
-    columns[first : first + 2] = places[: len(rows)], places[len(rows) :]
-    return Table(channels=channels, columns=_wide(kind, columns))
+    incoming, outgoing = places[: len(rows)], places[len(rows) :]
+    return Table(channels=channels, columns=columns._replace(incoming=incoming, outgoing=outgoing))
 
 
 def joined(kind: type[Columns], tables: Sequence[Table[Columns]]) -> Table[Columns]:
@@ -140,8 +143,8 @@ def merged(table: Table[Sums]) -> Table[Sums]:
 def _refused_row(payment: EstimatedPayment) -> tuple[int, ...]:
     spendable = (payment.outgoing_spendable_msat, payment.incoming_spendable_msat)
     return (
-        payment.incoming_channel_id,
-        payment.outgoing_channel_id,
+        signed(payment.incoming_channel_id),
+        signed(payment.outgoing_channel_id),
         payment.began_ns,
         payment.amount_msat,
         payment.fee_msat,

@@ -296,10 +296,12 @@ class Recording:
     def _tidy(self) -> None:
         """Pack what is over, and delete what is too old."""
         now_ns = self.clock.now_ns()
-        with contextlib.suppress(LensError):  # a disk that refuses is told by `flush`
+        try:
             self.keeper.pack(now_ns=now_ns)
             if now_ns - self._steady_ns >= STEADY_NS:
                 self.keeper.forget(before_ns=now_ns - self.options.keep_days * NS_PER_DAY)
+        except LensError as problem:
+            log.warning("what is over stays as it is", problem=str(problem))
 
     async def _settled(self, from_ns: int, to_ns: int) -> tuple[Forward, ...] | None:
         try:

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
-from lightninglens.core.errors import DataError
 from lightninglens.core.forward_sums import BLOCKS_PER_DISTANCE, MOST_DISTANCE, UNKNOWN_DISTANCE, SumKey, SumValues
-from lightninglens.core.forward_tables import Columns, Refused, Sums, Table, joined, merged, table_of_rows
+from lightninglens.core.forward_tables import Columns, Recorded, Refused, Sums, Table, joined, merged, table_of_rows
+from lightninglens.core.ids import ChannelId
 from lightninglens.core.units import NS_PER_HOUR
 
 HOURS_PER_DAY = 24
@@ -56,8 +56,20 @@ class _Kind(StrEnum):
     REFUSED = "payments refused in an hour"
 
 
-def sums_between(connection: sa.Connection, from_hour: int, to_hour: int) -> Table[Sums]:
-    """Return sums over hours; a day at an edge of which no hours are kept any more is there as a whole."""
+def recorded(connection: sa.Connection, peers: dict[ChannelId, str], *, since_ns: int, until_ns: int) -> Recorded:
+    """Return what is on record of a time, by whole hours; a day of which no hours are kept any more is all in it."""
+    from_hour, to_hour = since_ns // NS_PER_HOUR, -(-until_ns // NS_PER_HOUR)
+    rows = _sum_rows(connection, 0, _FOREVER)
+    window = rows.only((rows.columns.hour >= from_hour) & (rows.columns.hour < to_hour))
+    return Recorded(
+        sums=joined(Sums, [*_packs_between(connection, from_hour, to_hour), window]),
+        history=joined(Sums, [*_history(connection), rows]),
+        refused=_refused_between(connection, since_ns, until_ns),
+        peers=peers,
+    )
+
+
+def _packs_between(connection: sa.Connection, from_hour: int, to_hour: int) -> list[Table[Sums]]:
     first, last = _day_of(from_hour), _day_of(to_hour - 1) + HOURS_PER_DAY
     hours = _begins(connection, _Kind.HOUR, first, last)
     kept = set(map(_day_of, hours))
@@ -68,18 +80,16 @@ def sums_between(connection: sa.Connection, from_hour: int, to_hour: int) -> Tab
     }
     rest = [hour for hour in hours if from_hour <= hour < to_hour and _day_of(hour) not in days]
     packs = [_read(connection, _Kind.DAY, day, Sums) for day in sorted(days)]
-    packs += [_read(connection, _Kind.HOUR, hour, Sums) for hour in rest]
-    return joined(Sums, [*packs, _sum_rows(connection, from_hour, to_hour)])
+    return packs + [_read(connection, _Kind.HOUR, hour, Sums) for hour in rest]
 
 
-def history(connection: sa.Connection) -> Table[Sums]:
-    """Return the sums that rates are taken from: of the latest days, and of what is in none yet."""
+def _history(connection: sa.Connection) -> list[Table[Sums]]:
+    """Return the packs that rates are taken from: of the latest days, and of what is in none yet."""
     days = [_read(connection, _Kind.HISTORY, first, Sums) for first in _begins(connection, _Kind.HISTORY)]
-    hours = [_read(connection, _Kind.HOUR, hour, Sums) for hour in _hours_without_day(connection, _FOREVER)]
-    return joined(Sums, [*days, *hours, _sum_rows(connection, 0, _FOREVER)])
+    return days + [_read(connection, _Kind.HOUR, hour, Sums) for hour in _hours_without_day(connection, _FOREVER)]
 
 
-def refused_between(connection: sa.Connection, since_ns: int, until_ns: int) -> Table[Refused]:
+def _refused_between(connection: sa.Connection, since_ns: int, until_ns: int) -> Table[Refused]:
     """Return the payments that began in a time and were refused here at least once."""
     begins = _begins(connection, _Kind.REFUSED, since_ns // NS_PER_HOUR, -(-until_ns // NS_PER_HOUR))
     packs = [_read(connection, _Kind.REFUSED, begin, Refused) for begin in begins]
@@ -271,11 +281,11 @@ def _to_bytes(table: Table[Any]) -> bytes:
 
 
 def _from_bytes(packed: bytes, kind: type[Columns], name: str) -> Table[Columns]:
-    """Return the table; raises DataError where it is not what was written."""
+    """Return the table; raises ValueError where it is not what was written."""
     body = memoryview(packed)[_HEAD.size :]
     form, channel_count, rows, checksum = _HEAD.unpack_from(packed.ljust(_HEAD.size, b"\0"))
     if form != _FORM or zlib.crc32(body) != checksum:
-        raise DataError("a pack is damaged: restore a backup, or move the file aside and begin anew", where=name)
+        raise ValueError(name)
     widths = bytes(body[: len(kind._fields)])
     at = len(widths) + 8 * channel_count
     columns = []

@@ -7,10 +7,11 @@ from tests.support.recorded import evidence
 
 from lightninglens.analytics.missed.accounting import HtlcAccounting
 from lightninglens.core.attempts import AttemptState, FailureCause
-from lightninglens.core.errors import DataError, LensError
+from lightninglens.core.errors import ConfigError, DataError, LensError
 from lightninglens.core.forward_tables import Sums
 from lightninglens.core.forwards import Gap, GapReason
 from lightninglens.core.ids import ChannelId
+from lightninglens.core.rng import Stream, uniforms
 from lightninglens.core.units import NS_PER_HOUR, UnixNs
 from lightninglens.storage.forwards import FORWARDS_FILE, Batch, ForwardStore
 
@@ -155,6 +156,112 @@ def test_a_damaged_file_is_left_as_it_is_and_told_in_words(path: Path) -> None:
     with pytest.raises(DataError, match="was left as it is"):
         ForwardStore(path)
     assert path.read_bytes() == bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", None),
+        (b"This is a note, and no database at all." * 200, "was left as it is"),
+        (b"SQLite format 3\0" + b"\7" * 5_000, "was left as it is"),
+    ],
+)
+def test_a_file_that_is_no_database_is_left_as_it_is(path: Path, content: bytes, said: str | None) -> None:
+    path.write_bytes(content)
+    if said is None:  # an empty file is what is there before the first table
+        ForwardStore(path).close()
+        return
+    with pytest.raises(DataError, match=said):
+        ForwardStore(path)
+    assert path.read_bytes() == content
+
+
+def test_a_database_of_somebody_else_is_refused(path: Path) -> None:
+    with sqlite3.connect(path) as other:
+        other.execute("CREATE TABLE theirs (name TEXT)")
+    other.close()
+    with pytest.raises(DataError, match="a database of another program"):
+        ForwardStore(path)
+    with sqlite3.connect(path) as other:
+        assert other.execute("SELECT name FROM sqlite_master").fetchall() == [("theirs",)]
+    other.close()
+
+
+def filled(path: Path) -> None:
+    """Write a database with something in every table."""
+    accounting, htlcs = HtlcAccounting(), Htlcs()
+    gap = Gap(from_ns=UnixNs(50), to_ns=UnixNs(70), reason=GapReason.ENDED, detail="restart")
+    with ForwardStore(path) as store:
+        for number in range(60):
+            accounting.take(htlcs.refused(2_000_000 + number))
+            offered = htlcs.offered(1_000_000 + number)
+            accounting.take(offered)
+            htlcs.later(1_800)
+            if number % 3:
+                accounting.take(htlcs.settled(offered))
+            states = (channel(P), channel(Q)) if number % 10 == 0 else ()
+            store.write(
+                batch(
+                    accounting, htlcs.now_ns, covered=(10, htlcs.now_ns), channels=states, gaps=(gap,) * (number == 5)
+                )
+            )
+        store.pack(now_ns=htlcs.now_ns - 6 * NS_PER_HOUR)
+
+
+def read_all(path: Path) -> None:
+    """Read all that there is."""
+    with ForwardStore(path) as store:
+        evidence(store)
+        store.newest(1_000)
+        store.refused_at(Q, since_ns=0, until_ns=LATER_NS, limit=100)
+        store.channels()
+        store.covered(since_ns=0, until_ns=LATER_NS)
+        store.gaps(since_ns=0, until_ns=LATER_NS)
+        store.covered_until_ns()
+        HtlcAccounting(next_payment=store.next_payment(), earlier=store).restore(
+            store.unresolved(), store.open_payments()
+        )
+
+
+def told_of(path: Path) -> str | None:
+    """Return what somebody is told who reads all that there is; None where nothing is wrong."""
+    try:
+        read_all(path)
+    except (DataError, ConfigError) as problem:
+        return str(problem)
+    return None
+
+
+@pytest.mark.parametrize("flips", [60, pytest.param(3_000, marks=pytest.mark.nightly)])
+def test_flipped_bytes_are_told_in_words_or_change_nothing_that_is_looked_at(path: Path, flips: int) -> None:
+    filled(path)
+    whole = path.read_bytes()
+    told = 0
+    for number in range(flips):
+        draws = uniforms(7, number, Stream.AMOUNT, 3).tolist()
+        content = bytearray(whole)
+        first = int(draws[0] * (len(whole) - 16))
+        for place in range(first, first + 1 + int(draws[1] * 16)):
+            content[place] ^= 1 + int(draws[2] * 255)
+        for ending in ("-wal", "-shm"):
+            path.with_name(path.name + ending).unlink(missing_ok=True)
+        path.write_bytes(content)
+        said = told_of(path)
+        told += said is not None
+        assert said is None or str(path) in said
+        assert len(path.read_bytes()) >= len(whole)
+    assert told > flips / 20
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_a_file_that_was_cut_off_is_told_in_words_and_kept(path: Path, share: float) -> None:
+    filled(path)
+    content = path.read_bytes()
+    cut = content[: int(len(content) * share)]
+    path.write_bytes(cut)
+    with pytest.raises(DataError, match="was left as it is"):
+        ForwardStore(path)
+    assert path.read_bytes() == cut
 
 
 def test_a_table_that_is_gone_is_told_in_words(path: Path) -> None:

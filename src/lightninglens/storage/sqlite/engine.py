@@ -58,6 +58,9 @@ def open_database(path: Path, *, schema: str, durability: Durability) -> sa.Engi
     except sa.exc.DatabaseError as problem:
         engine.dispose()
         raise _damaged(path, str(problem.orig)) from None
+    except UnicodeDecodeError:  # SQLite names a table that is damaged, and no text comes of it
+        engine.dispose()
+        raise _damaged(path, "names of tables are no text") from None
     except BaseException:
         engine.dispose()
         raise
