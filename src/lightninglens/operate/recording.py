@@ -152,10 +152,14 @@ class Recording:
         except BaseExceptionGroup as problems:
             raise problems.exceptions[0] from None
         finally:
-            await asyncio.shield(self.flush())
+            await self.flush()
 
     async def flush(self) -> None:
         """Write what has changed; where the disk refuses it waits, and is tried again."""
+        # Who is cancelled meanwhile leaves the writing to its end: what was written half-seen would be written twice.
+        await asyncio.shield(asyncio.ensure_future(self._flush()))
+
+    async def _flush(self) -> None:
         async with self._writing:
             self._watch_clock()
             self._waiting.append(self._batch())
@@ -291,11 +295,11 @@ class Recording:
                 self.accounting.take_forward(forward)
             # What settles at this moment may be dated a little earlier than it is written.
             self._book_ns = node_ns - 10 * NS_PER_SECOND
-        await asyncio.to_thread(self._tidy)
+        self._watch_clock()
+        await asyncio.to_thread(self._tidy, self._clock_ns)
 
-    def _tidy(self) -> None:
+    def _tidy(self, now_ns: int) -> None:
         """Pack what is over, and delete what is too old."""
-        now_ns = self.clock.now_ns()
         try:
             self.keeper.pack(now_ns=now_ns)
             if now_ns - self._steady_ns >= STEADY_NS:
