@@ -5,10 +5,10 @@
 Events are of a node with 100 peers, of which the n-th has 1/n of the weight of the first (with --worst all the same,
 so that hardly two events share a sum): of what it is asked to forward three in ten settle, two fail further down and
 five are refused. They come through the accounting into the database of `lens monitor` in batches of 1,000, which is
-packed each hour of their time as the recorder does. Then the newest 200 are read, and 24 hours and 30 days analysed, from
-that database; and what a program without a database keeps in memory is measured and analysed, for 100 and for 10,000
-channels. A --store that is there already is only read. The limits are those for 10,000,000 events. Times are of the wall;
-beside them stands the CPU time of the middle one, which is what they are on a machine that does nothing else.
+packed each hour of their time as the recorder does. Then the newest 200 are read, and 24 hours and 30 days analysed,
+from that database; and what a program without a database keeps in memory is measured and analysed, for 100 and for
+10,000 channels. A --store that is there already is only read. The limits are those for 10,000,000 events. Times are of
+the wall; beside them stands the CPU time of the middle one, which is what they are on a machine that does nothing else.
 """
 
 import argparse
