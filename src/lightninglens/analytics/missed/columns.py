@@ -34,11 +34,12 @@ class Evidence:
     """Of the window."""
 
 
+_BUCKET_BEGINS_MSAT = 2 ** (2 * np.arange(1, MOST_BUCKET + 1) - 1) * MSAT_PER_SAT
+
+
 def buckets_of(amount_msat: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the classes of amounts."""
-    sat = np.maximum(amount_msat // MSAT_PER_SAT, 0)
-    bits = np.frexp(sat.astype(np.float64))[1].astype(np.int64)
-    return np.minimum(bits // 2, MOST_BUCKET)
+    return np.searchsorted(_BUCKET_BEGINS_MSAT, amount_msat, side="right").astype(np.int64)
 
 
 def evidence_of(
