@@ -99,7 +99,8 @@ def _refused_between(connection: sa.Connection, since_ns: int, until_ns: int) ->
     )
     found = joined(Refused, [*packs, table_of_rows(Refused, rows.fetchall())])
     began_ns = found.columns.began_ns
-    return found.only((began_ns >= since_ns) & (began_ns < until_ns))
+    inside = (began_ns >= since_ns) & (began_ns < until_ns)
+    return found if inside.all() else found.only(inside)
 
 
 def pack_over(connection: sa.Connection, now_hour: int) -> bool:

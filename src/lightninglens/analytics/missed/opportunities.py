@@ -29,6 +29,8 @@ MUCH_LOCAL = 0.8
 LOWERED = 0.7
 """The documented remedy for fees: 30 % less."""
 _LARGE_SHARE = 0.8
+_ABOVE_ALL_MSAT = 2**46
+"""703 BTC: more than any HTLC, and than any channel can send."""
 
 
 class Recommendation(StrEnum):
@@ -145,14 +147,14 @@ def _spendable_then(evidence: Evidence) -> dict[int, tuple[float, int]]:
 
 def _quantiles(groups: NDArray[np.int64], values: NDArray[np.int64], share: float) -> dict[int, float]:
     """Return, per group, the value below which a share of its values is, between two where it falls there."""
-    order = np.lexsort((values, groups))
-    found, starts, counts = np.unique(groups[order], return_index=True, return_counts=True)
+    # Sorted as one number each, which is many times quicker than by two columns.
+    ordered = np.sort(groups * _ABOVE_ALL_MSAT + np.minimum(values, _ABOVE_ALL_MSAT - 1))
+    found, starts, counts = np.unique(ordered // _ABOVE_ALL_MSAT, return_index=True, return_counts=True)
     places = starts + share * (counts - 1)
     below = places.astype(np.int64)
     above = np.minimum(below + 1, starts + counts - 1)
-    ordered = values[order].astype(np.float64)
-    between = ordered[below] + (places - below) * (ordered[above] - ordered[below])
-    return dict(zip(found.tolist(), between.tolist(), strict=True))
+    low, high = ordered[below] % _ABOVE_ALL_MSAT, ordered[above] % _ABOVE_ALL_MSAT
+    return dict(zip(found.tolist(), (low + (places - below) * (high - low)).tolist(), strict=True))
 
 
 def _opportunity(
