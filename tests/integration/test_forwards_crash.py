@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.killing import killed_again_and_again
+from tests.support.recorded import evidence
 
 from lightninglens.core.attempts import AttemptState
 from lightninglens.storage.forwards import ForwardStore
@@ -28,7 +29,7 @@ def record(path):
         number = max(newest[0][1].incoming_htlc_id - AGAIN, 0) if newest else 0
         while True:
             for _ in range(3):
-                htlcs.now_ns = START_NS + number * 10**9
+                htlcs.now_ns = START_NS + number * 100 * 10**9
                 if number % 2:
                     amounts = {"amount_msat": 1_000_000 + number, "fee_msat": 1_000}
                     accounting.take(htlcs.event(HtlcEventKind.FORWARD, number, **amounts))
@@ -38,6 +39,7 @@ def record(path):
                     accounting.take(htlcs.event(HtlcEventKind.LINK_FAIL, number, **amounts))
                 number += 1
             store.write(Batch(changes=accounting.changes(htlcs.now_ns), next_payment=accounting.next_payment))
+            store.pack(now_ns=htlcs.now_ns)
             os.write(1, f"{number - 1}\\n".encode())
 
 def work():
@@ -53,16 +55,16 @@ def test_killed_again_and_again_nothing_is_lost_and_nothing_counted_twice(cycles
     acknowledged = killed_again_and_again(WRITER, [str(path), str(root)], cycles=cycles, most=5)
     with ForwardStore(path) as store:
         kept = [each for _, each in store.newest(10**6)]
-        sums = [values for _, values in store.sums(since_ns=0, until_ns=2**62)]
+        sums = evidence(store, since_ns=0, until_ns=2**62).sums
         open_payments = store.open_payments()
     numbers = sorted(each.incoming_htlc_id for each in kept)
     assert max(acknowledged) > cycles
     assert numbers == list(range(len(numbers)))
     assert numbers[-1] >= max(acknowledged)
     final = [each for each in kept if each.state.is_final]
-    assert sum(values.attempts for values in sums) == len(final)
-    assert sum(values.amount_msat for values in sums) == sum(each.outgoing_amount_msat for each in final)
+    assert sums.attempts.sum() == len(final)
+    assert sums.amount_msat.sum() == sum(each.outgoing_amount_msat for each in final)
     assert sum(each.state is AttemptState.SETTLED for each in kept) == sum(number % 2 for number in numbers)
     # A payment that was open when the recorder was killed may be two: one before, one after.
-    payments = sum(values.payments for values in sums) + len(open_payments)
+    payments = sums.payments.sum() + len(open_payments)
     assert len({each.payment for each in kept}) == payments

@@ -1,6 +1,7 @@
 """The accounting on arbitrary streams: events lost, doubled and out of order, gaps, restarts, the node's book."""
 
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -8,11 +9,13 @@ from hypothesis import strategies as st
 from tests.support.htlcs import START_NS, Htlcs, P, Q, R, channel
 
 from lightninglens.analytics.missed.accounting import HtlcAccounting
+from lightninglens.analytics.missed.memory import ForwardMemory
 from lightninglens.core.attempts import AttemptState, ForwardAttempt
 from lightninglens.core.forward_sums import SumKey, SumValues, sums_of
 from lightninglens.core.forwards import Forward, Gap, GapReason
-from lightninglens.core.htlc import HtlcEventKind, HtlcEventType
+from lightninglens.core.htlc import HtlcEvent, HtlcEventKind, HtlcEventType
 from lightninglens.core.ids import ChannelId
+from lightninglens.core.rng import Stream, uniforms
 from lightninglens.core.units import Msat, UnixNs
 
 LATER_NS = 2**62
@@ -31,18 +34,25 @@ class Step(NamedTuple):
     seconds: float
 
 
-STEPS = st.lists(
-    st.builds(
-        Step,
-        what=st.sampled_from(["event"] * 12 + ["own", "book", "gap", "restart", "flush"]),
-        kind=st.sampled_from(HtlcEventKind),
-        incoming=st.sampled_from([P, R]),
-        number=st.integers(0, 5),
-        amount_msat=st.sampled_from([1_000, 2_000, 4_000, 1_000_000, 1_004_000, 500_000_000]),
-        seconds=st.sampled_from([0.0, 0.5, 30.0, 100.0, 4_000.0]),
-    ),
-    max_size=40,
+CHOICES: tuple[Sequence[Any], ...] = (
+    ["event"] * 12 + ["own", "book", "gap", "restart", "flush"],
+    list(HtlcEventKind),
+    [P, R],
+    range(6),
+    [1_000, 2_000, 4_000, 1_000_000, 1_004_000, 500_000_000],
+    [0.0, 0.5, 30.0, 100.0, 4_000.0, -7_200.0],
 )
+STEPS = st.lists(st.builds(Step, *map(st.sampled_from, CHOICES)), max_size=40)
+
+
+def streams(part: int, count: int) -> Iterator[list[Step]]:
+    """Yield streams of up to 12 steps, without hypothesis: these are many."""
+    for block in range(count // 1_000):
+        draws = uniforms(part, block, Stream.AMOUNT, 1_000 * 12 * len(CHOICES)).reshape(1_000, 12, len(CHOICES))
+        places = (draws * [len(each) for each in CHOICES]).astype(int).tolist()
+        for length, rows in enumerate(places):
+            chosen = [[choice[place] for choice, place in zip(CHOICES, row, strict=True)] for row in rows]
+            yield [Step(*each) for each in chosen[: 1 + length % 12]]
 
 
 class Model:
@@ -84,6 +94,9 @@ class Kept:
     def attempt(self, key: Key) -> ForwardAttempt | None:
         return self.attempts.get(key)
 
+    def ended(self, _key: Key) -> bool:
+        return False
+
     def highest_htlc_id(self, incoming_channel_id: ChannelId) -> int:
         return max((number for channel_id, number in self.attempts if channel_id == incoming_channel_id), default=-1)
 
@@ -111,6 +124,23 @@ def line(step: Step, now_ns: int) -> Forward:
     )
 
 
+def as_item(step: Step, htlcs: Htlcs) -> HtlcEvent | Gap:
+    """Return the event of a step, or its gap."""
+    if step.what == "gap":
+        now_ns = UnixNs(htlcs.now_ns)
+        forwards = (line(step, now_ns),)
+        return Gap(from_ns=now_ns, to_ns=now_ns, reason=GapReason.ENDED, detail="", forwards=forwards)
+    has_amounts = step.kind in {HtlcEventKind.FORWARD, HtlcEventKind.LINK_FAIL}
+    return htlcs.event(
+        step.kind,
+        step.number,
+        incoming=step.incoming,
+        amount_msat=step.amount_msat if has_amounts else 0,
+        fee_msat=1_000 if has_amounts else 0,
+        event_type=HtlcEventType.SEND if step.what == "own" else HtlcEventType.FORWARD,
+    )
+
+
 def live_through(steps: list[Step]) -> tuple[Model, Kept]:
     """Let an accounting and the model live through the same."""
     htlcs, model, kept = Htlcs(), Model(), Kept()
@@ -120,26 +150,14 @@ def live_through(steps: list[Step]) -> tuple[Model, Kept]:
         htlcs.later(step.seconds)
         key = (step.incoming, step.number)
         if step.what in {"event", "own"}:
-            has_amounts = step.kind in {HtlcEventKind.FORWARD, HtlcEventKind.LINK_FAIL}
-            event = htlcs.event(
-                step.kind,
-                step.number,
-                incoming=step.incoming,
-                amount_msat=step.amount_msat if has_amounts else 0,
-                fee_msat=1_000 if has_amounts else 0,
-                event_type=HtlcEventType.FORWARD if step.what == "event" else HtlcEventType.SEND,
-            )
-            accounting.take(event)
+            accounting.take(as_item(step, htlcs))
             if step.what == "event":
                 model.event(key, step.kind)
         elif step.what == "book":
             accounting.take_forward(line(step, htlcs.now_ns))
             model.settled(key)
         elif step.what == "gap":
-            now_ns = UnixNs(htlcs.now_ns)
-            accounting.take(
-                Gap(from_ns=now_ns, to_ns=now_ns, reason=GapReason.ENDED, detail="", forwards=(line(step, now_ns),))
-            )
+            accounting.take(as_item(step, htlcs))
             model.settled(key)
             model.gap()
         elif step.what == "restart":
@@ -185,6 +203,35 @@ def test_a_circuit_ends_once_and_sums_are_what_they_are_sums_of(steps: list[Step
 @given(STEPS)
 def test_ten_thousand_sequences(steps: list[Step]) -> None:
     check(steps)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("part", range(4))
+def test_a_million_streams(part: int) -> None:
+    for steps in streams(part, 250_000):
+        check(steps)
+
+
+@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
+@given(STEPS)
+def test_a_memory_that_only_knows_what_has_ended_counts_the_same(steps: list[Step]) -> None:
+    """What is kept of each circuit may be little, or all."""
+    kept, memory, htlcs = Kept(), ForwardMemory(), Htlcs()
+    both = (HtlcAccounting(earlier=kept), HtlcAccounting(earlier=memory))
+    for number, step in enumerate(steps):
+        htlcs.later(step.seconds)
+        item = as_item(step, htlcs)
+        first, second = (each.take(item) for each in both)
+        assert first == second
+        if number % 3 == 0:
+            kept.flush(both[0], htlcs.now_ns)
+            memory.take(both[1].changes(htlcs.now_ns))
+    kept.flush(both[0], LATER_NS)
+    memory.take(both[1].changes(LATER_NS))
+    found = memory.evidence({}).sums
+    for place, name in enumerate(SumValues._fields):
+        assert sum(values[place] for values in kept.sums.values()) == getattr(found, name).sum()
+    assert all(memory.highest_htlc_id(each) == kept.highest_htlc_id(each) for each in (P, R))
 
 
 @settings(max_examples=100)

@@ -5,18 +5,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lightninglens.analytics.missed.columns import evidence_of
+from lightninglens.analytics.missed.columns import evidence_from
 from lightninglens.analytics.missed.opportunities import OpportunityOptions, find_opportunities
 from lightninglens.analytics.missed.report import MissedReport, ReportRow, coverage_of, row_of
 from lightninglens.core.channels import ChannelState
 from lightninglens.core.errors import DataError
 from lightninglens.core.ids import ChannelId, NodeId
-from lightninglens.core.units import NS_PER_DAY, NS_PER_HOUR
+from lightninglens.core.units import NS_PER_HOUR
 from lightninglens.storage.forwards import FORWARDS_FILE, ForwardStore
 
 NODES_FOLDER = "nodes"
-RATE_HISTORY_NS = 90 * NS_PER_DAY
-"""Rates of settling are taken from as much as this before the window's end."""
 MAX_REPORT_BYTES = 64 * 1024 * 1024
 MAX_ROWS = 100_000
 
@@ -45,13 +43,9 @@ def analyse(
     """
     from_ns = int(now_ns - hours * NS_PER_HOUR) // NS_PER_HOUR * NS_PER_HOUR
     until_ns = now_ns + 1
-    peers = store.peers() | {each.channel_id: str(each.peer_id) for each in channels}
-    evidence = evidence_of(
-        store.sums(since_ns=from_ns, until_ns=until_ns),
-        store.refused_payments(since_ns=from_ns, until_ns=until_ns),
-        peers,
-        history=store.sums(since_ns=max(now_ns - RATE_HISTORY_NS, 0), until_ns=until_ns),
-    )
+    recorded = store.recorded(since_ns=from_ns, until_ns=until_ns)
+    recorded.peers.update({each.channel_id: str(each.peer_id) for each in channels})
+    evidence = evidence_from(recorded)
     coverage = coverage_of(
         store.covered(since_ns=from_ns, until_ns=until_ns),
         store.gaps(since_ns=from_ns, until_ns=until_ns),

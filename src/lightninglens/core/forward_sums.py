@@ -66,7 +66,9 @@ def sums_of(
 ) -> dict[SumKey, SumValues]:
     """Add attempts that ended and payments that closed to sums, and return these."""
     for attempt in ended:
-        amount_msat, held_ns = attempt.outgoing_amount_msat, (attempt.ended_ns or attempt.began_ns) - attempt.began_ns
+        amount_msat = attempt.outgoing_amount_msat
+        # A clock that is set back lets an attempt end before it began.
+        held_ns = max((attempt.ended_ns or attempt.began_ns) - attempt.began_ns, 0)
         values = SumValues(attempts=1, amount_msat=amount_msat, fee_msat=attempt.fee_msat, held_ns=held_ns)
         _add(into, attempt, amount_msat, values)
     for payment in closed:

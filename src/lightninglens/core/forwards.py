@@ -50,6 +50,8 @@ class GapReason(StrEnum):
     """Nobody was listening: the program that records was not running."""
     UNWRITTEN = "not written"
     """They were seen, and the disk would not take them."""
+    CLOCK = "clock was set"
+    """The clock jumped: forward, over a time that nobody saw, or back, so that some time is there twice."""
     MALFORMED = "malformed"
     """The node sent what this program does not understand."""
 

@@ -22,13 +22,19 @@ from lightninglens.core.errors import LensError, NodeUnavailable
 from lightninglens.core.forwards import Forward, Gap, GapReason
 from lightninglens.core.ids import ChannelId
 from lightninglens.core.ports import NodeReader
-from lightninglens.core.units import NS_PER_DAY, NS_PER_SECOND, UnixNs
+from lightninglens.core.units import NS_PER_DAY, NS_PER_HOUR, NS_PER_SECOND, UnixNs
 from lightninglens.storage.forwards import Batch
 
 log = structlog.get_logger(__name__)
 
 MOST_WAITING = 600
 """Batches that wait for a disk that refuses; beyond them the oldest is let go, and is a gap."""
+MOST_FORWARD_NS, MOST_BACK_NS = 1_200 * NS_PER_SECOND, 60 * NS_PER_SECOND
+"""Between two flushes a clock that is not set moves by less than this."""
+STEADY_NS = NS_PER_HOUR
+"""So long after the start, or after the clock was set, nothing is deleted for its age: the clock may be wrong."""
+LOOK_BACK_NS = 7 * NS_PER_DAY
+"""Where the record is ahead of the clock, the node's book is read from as long ago as this."""
 
 
 class ForwardKeeper(Protocol):
@@ -62,8 +68,12 @@ class ForwardKeeper(Protocol):
         """Return the first number that no payment has yet."""
         ...
 
+    def pack(self, *, now_ns: int) -> None:
+        """Make little of what is over; raises LensError."""
+        ...
+
     def forget(self, *, before_ns: int) -> int:
-        """Delete raw attempts that began before a time."""
+        """Delete raw attempts that began before a time; raises LensError."""
         ...
 
 
@@ -77,7 +87,7 @@ class RecordingOptions:
     book_s: float = 300.0
     """Between two readings of the node's book of settled forwards."""
     keep_days: int = 90
-    """For so long single attempts are kept; hourly sums stay."""
+    """For so long single attempts are kept; sums stay longer."""
 
 
 @dataclass(slots=True)
@@ -118,6 +128,12 @@ class Recording:
     _looked: tuple[ChannelState, ...] = field(init=False, default=())
     _looked_ns: int = field(init=False, default=0)
     _book_ns: int = field(init=False, default=0)
+    _clock_ns: int = field(init=False, default=0)
+    """What the clock said at the last flush."""
+    _steady_ns: int = field(init=False, default=0)
+    """Since when the clock was not set."""
+    _ahead_ns: int = field(init=False, default=0)
+    """By how much the node's clock was ahead of ours at its last event."""
     _waiting: deque[Batch] = field(init=False, default_factory=deque)
     _writing: asyncio.Lock = field(init=False, default_factory=asyncio.Lock)
 
@@ -138,11 +154,16 @@ class Recording:
         except BaseExceptionGroup as problems:
             raise problems.exceptions[0] from None
         finally:
-            await asyncio.shield(self.flush())
+            await self.flush()
 
     async def flush(self) -> None:
         """Write what has changed; where the disk refuses it waits, and is tried again."""
+        # Who is cancelled meanwhile leaves the writing to its end: what was written half-seen would be written twice.
+        await asyncio.shield(asyncio.ensure_future(self._flush()))
+
+    async def _flush(self) -> None:
         async with self._writing:
+            self._watch_clock()
             self._waiting.append(self._batch())
             while len(self._waiting) > MOST_WAITING:
                 self._let_go(self._waiting.popleft())
@@ -166,6 +187,10 @@ class Recording:
                 return found
         return self.keeper.attempt(key)
 
+    def ended(self, _key: Key) -> bool:
+        """Return False: what has ended is kept as a whole."""
+        return False
+
     def highest_htlc_id(self, incoming_channel_id: ChannelId) -> int:
         """Return the highest number of an HTLC that was written for a channel; -1 where there is none."""
         return self.keeper.highest_htlc_id(incoming_channel_id)
@@ -175,18 +200,32 @@ class Recording:
         await self._look()
         now_ns = self.clock.now_ns()
         seen_ns = self.keeper.covered_until_ns()
-        if seen_ns is not None and seen_ns < now_ns:
-            forwards = await self._settled(seen_ns, now_ns)
-            gap = Gap(
+        if seen_ns is not None and seen_ns != now_ns:
+            gap = await self._since_last_run(seen_ns, now_ns)
+            self.accounting.take(gap)
+            self._gaps.append(gap)
+        self._covered_from_ns = self._covered_to_ns = self._book_ns = self._steady_ns = now_ns
+
+    async def _since_last_run(self, seen_ns: int, now_ns: UnixNs) -> Gap:
+        if seen_ns <= now_ns:
+            return Gap(
                 from_ns=UnixNs(seen_ns),
                 to_ns=now_ns,
                 reason=GapReason.NOT_RUNNING,
                 detail="nothing was recorded in this time",
-                forwards=forwards,
+                forwards=await self._settled(seen_ns, now_ns),
             )
-            self.accounting.take(gap)
-            self._gaps.append(gap)
-        self._covered_from_ns = self._covered_to_ns = self._book_ns = now_ns
+        found = await self._settled(max(now_ns - LOOK_BACK_NS, 0), now_ns)
+        ahead = f"the record is {(seen_ns - now_ns) / NS_PER_HOUR:.1f} hours ahead of the clock"
+        log.warning("the clock was set back since the last run", detail=ahead)
+        return Gap(
+            from_ns=now_ns,
+            to_ns=now_ns,
+            reason=GapReason.CLOCK,
+            detail=f"{ahead}: for how long nothing was recorded is not known",
+            # Those without ids cannot be told from what was counted as events.
+            forwards=tuple(each for each in found or () if each.incoming_htlc_id is not None),
+        )
 
     async def _listen(self) -> None:
         async with contextlib.aclosing(self.reader.htlc_events()) as stream:
@@ -194,7 +233,9 @@ class Recording:
                 if isinstance(item, Gap):
                     self._break_off(item)
                 else:
-                    self._covered_to_ns = max(self._covered_to_ns, item.timestamp_ns)
+                    now_ns = self.clock.now_ns()
+                    self._ahead_ns = item.timestamp_ns - now_ns
+                    self._covered_to_ns = max(self._covered_to_ns, now_ns)
                 self.accounting.take(item)
                 self.events += 1
 
@@ -202,6 +243,9 @@ class Recording:
         """End what was covered where a gap begins, and begin anew behind it."""
         self._gaps.append(gap)
         ended_ns = max(min(self._covered_to_ns, gap.from_ns), self._covered_from_ns)
+        self._cover_anew(ended_ns, max(gap.to_ns, ended_ns))
+
+    def _cover_anew(self, ended_ns: int, begins_ns: int) -> None:
         self._waiting.append(
             Batch(
                 changes=AttemptChanges(),
@@ -209,7 +253,26 @@ class Recording:
                 covered=(self._covered_from_ns, ended_ns),
             )
         )
-        self._covered_from_ns = self._covered_to_ns = max(gap.to_ns, ended_ns)
+        self._covered_from_ns = self._covered_to_ns = begins_ns
+
+    def _watch_clock(self) -> None:
+        """Where the clock was set, end what was covered, and begin anew at what it says now."""
+        before_ns, now_ns = self._clock_ns, self.clock.now_ns()
+        self._clock_ns = now_ns
+        moved_ns = now_ns - before_ns
+        if not before_ns or not self._covered_from_ns or -MOST_BACK_NS <= moved_ns <= MOST_FORWARD_NS:
+            return
+        detail = f"the clock moved by {moved_ns / NS_PER_HOUR:+.2f} hours at once"
+        log.warning("the clock was set, or this machine slept", detail=detail)
+        from_ns = UnixNs(min(before_ns, now_ns))
+        self._gaps.append(Gap(from_ns=from_ns, to_ns=now_ns, reason=GapReason.CLOCK, detail=detail))
+        self._cover_anew(max(min(self._covered_to_ns, before_ns), self._covered_from_ns), now_ns)
+        self._steady_ns = now_ns
+        self._book_ns = min(self._book_ns, now_ns)
+
+    def _node_now_ns(self) -> int:
+        """Return what the node's clock says, by its last event."""
+        return self.clock.now_ns() + self._ahead_ns
 
     async def _look(self) -> None:
         """See the channels; where the node cannot be reached, they stay as last seen."""
@@ -225,19 +288,26 @@ class Recording:
         self._covered_to_ns = max(self._covered_to_ns, now_ns) if self._covered_from_ns else 0
 
     async def _read_book(self) -> None:
-        """Take the settled forwards from the node's own book: it misses none."""
-        now_ns = self.clock.now_ns()
-        forwards = await self._settled(self._book_ns, now_ns)
+        """Take the settled forwards from the node's own book, which misses none and is dated by its clock."""
+        node_ns = self._node_now_ns()
+        since_ns = min(self._book_ns, node_ns - int(self.options.book_s * NS_PER_SECOND))
+        forwards = await self._settled(since_ns, node_ns)
         if forwards is not None:
             for forward in forwards:
                 self.accounting.take_forward(forward)
             # What settles at this moment may be dated a little earlier than it is written.
-            self._book_ns = max(self._book_ns, now_ns - 10 * NS_PER_SECOND)
-        await asyncio.to_thread(self._forget, now_ns)
+            self._book_ns = node_ns - 10 * NS_PER_SECOND
+        self._watch_clock()
+        await asyncio.to_thread(self._tidy, self._clock_ns)
 
-    def _forget(self, now_ns: int) -> None:
-        with contextlib.suppress(LensError):  # a disk that refuses is told by `flush`
-            self.keeper.forget(before_ns=now_ns - self.options.keep_days * NS_PER_DAY)
+    def _tidy(self, now_ns: int) -> None:
+        """Pack what is over, and delete what is too old."""
+        try:
+            self.keeper.pack(now_ns=now_ns)
+            if now_ns - self._steady_ns >= STEADY_NS:
+                self.keeper.forget(before_ns=now_ns - self.options.keep_days * NS_PER_DAY)
+        except LensError as problem:
+            log.warning("what is over stays as it is", problem=str(problem))
 
     async def _settled(self, from_ns: int, to_ns: int) -> tuple[Forward, ...] | None:
         try:
@@ -256,7 +326,7 @@ class Recording:
         looked, self._looked = self._looked, ()
         gaps, self._gaps = tuple(self._gaps), []
         covered = (self._covered_from_ns, self._covered_to_ns) if self._covered_from_ns else None
-        changes = self.accounting.changes(self.clock.now_ns())
+        changes = self.accounting.changes(self._node_now_ns())
         self.totals.add(changes.ended)
         batch = Batch(
             changes=changes,

@@ -1,10 +1,14 @@
 import asyncio
+import threading
+import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from pathlib import Path
 
 import pytest
 from tests.support.htlcs import START_NS, Htlcs, P, Q, channel
+from tests.support.recorded import evidence
 
+from lightninglens.analytics.missed.report import coverage_of
 from lightninglens.core.attempts import AttemptState
 from lightninglens.core.channels import ChannelState
 from lightninglens.core.clock import VirtualClock
@@ -13,7 +17,7 @@ from lightninglens.core.forwards import Forward, ForwardPage, Gap, GapReason
 from lightninglens.core.htlc import HtlcEvent, HtlcEventKind
 from lightninglens.core.ids import NodeId
 from lightninglens.core.node import NodeInfo
-from lightninglens.core.units import Msat, UnixNs
+from lightninglens.core.units import NS_PER_HOUR, Msat, UnixNs
 from lightninglens.operate.recording import Recording, RecordingOptions
 from lightninglens.storage.forwards import Batch, ForwardStore
 
@@ -64,6 +68,17 @@ class Full(ForwardStore):
         super().write(batch)
 
 
+class Settable:
+    """A clock that anybody sets."""
+
+    def __init__(self) -> None:
+        self.moved_ns = 0
+        self._began_ns = time.monotonic_ns()
+
+    def now_ns(self) -> UnixNs:
+        return UnixNs(START_NS + time.monotonic_ns() - self._began_ns + self.moved_ns)
+
+
 def line(settled_ns: int, number: int) -> Forward:
     return Forward(
         settled_ns=UnixNs(settled_ns),
@@ -110,8 +125,7 @@ async def test_events_are_on_disk_and_counted_once_over_two_runs(tmp_path: Path)
         await run_until(again, lambda: again.events == 3)
         clock.advance_to(START_NS + 10**12)
         await again.flush()
-        sums = store.sums(since_ns=0, until_ns=LATER_NS)
-        assert sum(values.attempts for _, values in sums) == 2
+        assert evidence(store, since_ns=0, until_ns=LATER_NS).sums.attempts.sum() == 2
         assert again.totals.settled == 1
         (gap,) = store.gaps(since_ns=0, until_ns=LATER_NS)
         assert gap.reason is GapReason.NOT_RUNNING
@@ -237,3 +251,139 @@ async def test_a_node_that_refuses_ends_the_recording(tmp_path: Path) -> None:
         recording = Recording(Refusing(), store, VirtualClock(START_NS), QUICK)  # type: ignore[arg-type]
         with pytest.raises(NodeRefused, match="permission denied"):
             await recording.run()
+
+
+@pytest.mark.parametrize("hours", [5, -5, 24 * 400])
+async def test_a_clock_that_is_set_is_told_and_loses_nothing(tmp_path: Path, hours: int) -> None:
+    node, htlcs, clock = Node(), Htlcs(), Settable()
+    with ForwardStore(tmp_path / "f.db") as store:
+        recording = Recording(node, store, clock, QUICK)  # type: ignore[arg-type]
+        task = asyncio.create_task(recording.run())
+        for moved_ns in (0, hours * NS_PER_HOUR, 0):
+            clock.moved_ns = moved_ns
+            before = recording.events
+            htlcs.now_ns = clock.now_ns()  # the node is on the same machine
+            offered = htlcs.offered(1_000_000)
+            for event in (offered, htlcs.refused(2_000_000), htlcs.settled(offered)):
+                node.items.put_nowait(event)
+            await until(lambda seen=before: recording.events == seen + 3)  # type: ignore[misc]
+            await asyncio.sleep(0.1)  # flushes, looks, and packs
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        clock.moved_ns = 24 * 500 * NS_PER_HOUR
+        await recording.flush()
+        gaps = store.gaps(since_ns=0, until_ns=LATER_NS)
+        sums = evidence(store).sums
+        assert len(store.newest(100)) == 6
+        coverage = coverage_of(
+            store.covered(since_ns=0, until_ns=LATER_NS), gaps, from_ns=START_NS, to_ns=START_NS + NS_PER_HOUR
+        )
+    assert [each.reason for each in gaps][:2] == [GapReason.CLOCK] * 2
+    assert {f"{each.detail}"[:28] for each in gaps[:2]} == {
+        f"the clock moved by {hours:+.2f} hours"[:28],
+        f"the clock moved by {-hours:+.2f} hours"[:28],
+    }
+    assert sums.attempts[sums.state == AttemptState.SETTLED].sum() == 3
+    assert sums.attempts[sums.state == AttemptState.FAILED_HERE].sum() == 3
+    assert all((column >= 0).all() for column in sums)
+    assert 0 < coverage.covered_ns < 10 * 10**9
+
+
+async def test_a_node_whose_clock_is_hours_off_is_counted_by_its_own(tmp_path: Path) -> None:
+    clock = Settable()
+    for number, hours in enumerate((3, -3)):
+        node, htlcs = Node(), Htlcs(now_ns=clock.now_ns() + hours * NS_PER_HOUR)
+        with ForwardStore(tmp_path / f"{number}.db") as store:
+            recording = Recording(node, store, clock, QUICK)  # type: ignore[arg-type]
+            node.items.put_nowait(htlcs.refused(2_000_000))
+            await run_until(recording, lambda of=recording: of.events == 1)  # type: ignore[misc]
+            assert len(store.open_payments()) == 1, "a retry may still come"
+            clock.moved_ns += 300 * 10**9
+            await recording.flush()
+            assert store.open_payments() == []
+            assert (store.covered_until_ns() or 0) <= clock.now_ns()
+
+
+async def test_a_circuit_that_ends_before_it_began_is_held_for_no_time(tmp_path: Path) -> None:
+    node, htlcs, clock = Node(), Htlcs(), VirtualClock(START_NS)
+    with ForwardStore(tmp_path / "f.db") as store:
+        recording = Recording(node, store, clock, QUICK)  # type: ignore[arg-type]
+        offered = htlcs.offered(1_000_000)
+        htlcs.later(-7_200)
+        for event in (offered, htlcs.settled(offered)):
+            node.items.put_nowait(event)
+        await run_until(recording, lambda: recording.events == 2)
+        assert evidence(store).sums.held_ns.tolist() == [0]
+
+
+async def test_a_record_that_is_ahead_of_the_clock_is_told_and_the_book_is_read(tmp_path: Path) -> None:
+    node, clock = Node(), VirtualClock(START_NS + 10 * NS_PER_HOUR)
+    with ForwardStore(tmp_path / "f.db") as store:
+        first = Recording(node, store, clock, QUICK)  # type: ignore[arg-type]
+        await run_until(first, lambda: store.covered_until_ns() is not None)
+        clock = VirtualClock(START_NS)
+        node.book = [line(START_NS - NS_PER_HOUR, 3)]
+        second = Recording(node, store, clock, QUICK)  # type: ignore[arg-type]
+        await run_until(second, lambda: second.totals.settled == 1)
+        (gap,) = store.gaps(since_ns=0, until_ns=LATER_NS)
+    assert gap.reason is GapReason.CLOCK
+    assert "10.0 hours ahead of the clock" in gap.detail
+
+
+async def test_what_is_too_old_goes_once_the_clock_has_been_steady_for_an_hour(tmp_path: Path) -> None:
+    node, htlcs, clock = Node(), Htlcs(), VirtualClock(START_NS)
+    options = RecordingOptions(flush_s=0.01, look_s=600, book_s=0.01, keep_days=0)
+    with ForwardStore(tmp_path / "f.db") as store:
+        recording = Recording(node, store, clock, options)  # type: ignore[arg-type]
+        task = asyncio.create_task(recording.run())
+        node.items.put_nowait(htlcs.refused(2_000_000))
+        await until(lambda: store.newest(1))
+        for _ in range(5):
+            clock.advance_to(clock.now_ns() + 1_000 * 10**9)
+            await asyncio.sleep(0.05)
+        await until(lambda: not store.newest(1))
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert evidence(store).sums.attempts.sum() == 1
+
+
+async def test_a_store_that_cannot_pack_goes_on_recording(tmp_path: Path) -> None:
+    class Stiff(ForwardStore):
+        asked = 0
+
+        def pack(self, *, now_ns: int) -> None:
+            self.asked += 1
+            raise LensError(f"cannot be packed at {now_ns}")
+
+    node, htlcs = Node(), Htlcs()
+    with Stiff(tmp_path / "f.db") as store:
+        recording = Recording(node, store, VirtualClock(START_NS), QUICK)  # type: ignore[arg-type]
+        task = asyncio.create_task(recording.run())
+        await until(lambda: store.asked > 1)
+        node.items.put_nowait(htlcs.refused(2_000_000))
+        await until(lambda: store.newest(1))
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_who_is_stopped_while_it_writes_counts_nothing_twice(tmp_path: Path) -> None:
+    class Slow(ForwardStore):
+        began, may_end = threading.Event(), threading.Event()
+
+        def write(self, batch: Batch) -> None:
+            if batch.changes.ended:
+                self.began.set()
+                self.may_end.wait(10)
+            super().write(batch)
+
+    node, htlcs = Node(), Htlcs()
+    with Slow(tmp_path / "f.db") as store:
+        recording = Recording(node, store, VirtualClock(START_NS), QUICK)  # type: ignore[arg-type]
+        task = asyncio.create_task(recording.run())
+        node.items.put_nowait(htlcs.refused(2_000_000))
+        await until(store.began.is_set)
+        task.cancel()
+        await asyncio.sleep(0.05)
+        store.may_end.set()
+        await asyncio.gather(task, return_exceptions=True)
+        assert evidence(store).sums.attempts.sum() == 1

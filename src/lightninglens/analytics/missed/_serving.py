@@ -25,8 +25,9 @@ def serve(
     Rows are refused payments of all peers, oldest first: peers that they came
     from and were to go to, amounts, the part of the amount that would have
     settled, and what could still have come by the incoming peer (-1 unknown).
-    `first` is the first row towards `peer`. `excess_msat`, per peer and 0 at
-    first, is what we hold on our side beyond what we held.
+    Peers are unsigned, as indices are quicker then. `first` is the first row
+    towards `peer`. `excess_msat`, per peer and 0 at first, is what we hold on our
+    side beyond what we held.
 
     What is served stays with us at the incoming peer, so that much less can come
     from there, and that much more can go back to it: refusals towards that peer
@@ -34,13 +35,15 @@ def serve(
     it up and would have failed at the peer instead.
     """
     for row in range(first, incoming.shape[0]):
-        source = incoming[row]
-        if outgoing[row] != peer:
-            given = min(excess_msat[outgoing[row]], wanted_msat[row])
-            if given > 0.0:
-                excess_msat[outgoing[row]] -= given
-                excess_msat[source] += given
+        target = outgoing[row]
+        if target != peer:
+            held = excess_msat[target]
+            if held > 0.0:
+                given = min(held, wanted_msat[row])
+                excess_msat[target] -= given
+                excess_msat[incoming[row]] += given
             continue
+        source = incoming[row]
         left = left_msat[row]
         if left < 0.0 or amount_msat[row] <= 0.0:
             share[row] = 1.0

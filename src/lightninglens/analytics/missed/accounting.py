@@ -32,7 +32,11 @@ class Counted(Protocol):
     """What was counted earlier and is not in memory any more."""
 
     def attempt(self, key: Key) -> ForwardAttempt | None:
-        """Return a circuit."""
+        """Return a circuit; one that has ended may be forgotten but for that."""
+        ...
+
+    def ended(self, key: Key) -> bool:
+        """Tell whether a circuit that `attempt` does not return has ended."""
         ...
 
     def highest_htlc_id(self, incoming_channel_id: ChannelId) -> int:
@@ -46,6 +50,10 @@ class NothingCounted:
     def attempt(self, _key: Key) -> ForwardAttempt | None:
         """Return None."""
         return None
+
+    def ended(self, _key: Key) -> bool:
+        """Return False."""
+        return False
 
     def highest_htlc_id(self, _incoming_channel_id: ChannelId) -> int:
         """Return -1."""
@@ -126,8 +134,10 @@ class HtlcAccounting:
             return True
         if item.event_type is not HtlcEventType.FORWARD or not item.incoming_channel_id:
             return False
-        known = self._known((item.incoming_channel_id, item.incoming_htlc_id))
-        if known is not None and (item.kind is HtlcEventKind.FORWARD or known.state.is_final):
+        key = (item.incoming_channel_id, item.incoming_htlc_id)
+        known = self._known(key)
+        is_old = self._has_ended(key) if known is None else known.state.is_final
+        if is_old or (known is not None and item.kind is HtlcEventKind.FORWARD):
             return False
         if known is not None:
             self._end(known, item, _ENDS[item.kind])
@@ -153,6 +163,8 @@ class HtlcAccounting:
         known = self._find(forward)
         if known is None:
             htlc_id = -forward.settled_ns if forward.incoming_htlc_id is None else forward.incoming_htlc_id
+            if self._has_ended((forward.incoming_channel_id, htlc_id)):
+                return False
             self._pay_by_book(_settled_by_book(forward, htlc_id))
             return True
         return self._fill(known, forward)
@@ -183,6 +195,10 @@ class HtlcAccounting:
         if key[1] > self._highest_of(key[0]):
             return None
         return self._earlier.attempt(key)
+
+    def _has_ended(self, key: Key) -> bool:
+        """Tell whether of a circuit nothing is known any more but that it has ended."""
+        return key[1] <= self._highest_of(key[0]) and self._earlier.ended(key)
 
     def _highest_of(self, channel_id: ChannelId) -> int:
         if channel_id not in self._highest:

@@ -121,12 +121,14 @@ def _variance(
 
 def _served(evidence: Evidence, refused: Refused, rate: SettleRate) -> NDArray[np.float64]:
     """Return which share of each payment the incoming channels could have brought beside what they did bring."""
-    incoming, outgoing = evidence.peers[refused.incoming], evidence.peers[refused.outgoing]
+    peers = evidence.peers.astype(np.uint32)
+    incoming, outgoing = peers[refused.incoming], peers[refused.outgoing]
     share = np.ones(len(incoming))
     amount = refused.amount_msat.astype(np.float64)
+    wanted = amount * rate.probability
     left = refused.incoming_spendable_msat.astype(np.float64)
     excess = np.zeros(int(evidence.peers.max()) + 1 if len(evidence.peers) else 0)
     for peer, first in zip(*np.unique(outgoing, return_index=True), strict=True):
         excess[:] = 0.0
-        serve(incoming, outgoing, amount, amount * rate.probability, left, peer, first, excess, share)
+        serve(incoming, outgoing, amount, wanted, left, peer, first, excess, share)
     return share

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lightninglens.analytics.missed.columns import Evidence
 from lightninglens.analytics.missed.estimate import Missed, missed_revenue
@@ -28,6 +29,8 @@ MUCH_LOCAL = 0.8
 LOWERED = 0.7
 """The documented remedy for fees: 30 % less."""
 _LARGE_SHARE = 0.8
+_ABOVE_ALL_MSAT = 2**46
+"""703 BTC: more than any HTLC, and than any channel can send."""
 
 
 class Recommendation(StrEnum):
@@ -136,17 +139,22 @@ def find_opportunities(
 def _spendable_then(evidence: Evidence) -> dict[int, tuple[float, int]]:
     """Return, per outgoing channel, what could be sent at the median refusal, and the largest amount but a tenth."""
     refused = evidence.refused
-    if not len(refused.outgoing):
-        return {}
     seen = refused.outgoing_spendable_msat >= 0
-    found = {}
-    order = np.argsort(refused.outgoing, kind="stable")
-    rows, starts = np.unique(refused.outgoing[order], return_index=True)
-    for row, group in zip(rows.tolist(), np.split(order, starts[1:]), strict=True):
-        looked = group[seen[group]]
-        median = float(np.median(refused.outgoing_spendable_msat[looked])) if len(looked) else -1.0
-        found[row] = (median, int(np.quantile(refused.amount_msat[group], 0.9)))
-    return found
+    medians = _quantiles(refused.outgoing[seen], refused.outgoing_spendable_msat[seen], 0.5)
+    large = _quantiles(refused.outgoing, refused.amount_msat, 0.9)
+    return {row: (medians.get(row, -1.0), int(amount_msat)) for row, amount_msat in large.items()}
+
+
+def _quantiles(groups: NDArray[np.int64], values: NDArray[np.int64], share: float) -> dict[int, float]:
+    """Return, per group, the value below which a share of its values is, between two where it falls there."""
+    # Sorted as one number each, which is many times quicker than by two columns.
+    ordered = np.sort(groups * _ABOVE_ALL_MSAT + np.minimum(values, _ABOVE_ALL_MSAT - 1))
+    found, starts, counts = np.unique(ordered // _ABOVE_ALL_MSAT, return_index=True, return_counts=True)
+    places = starts + share * (counts - 1)
+    below = places.astype(np.int64)
+    above = np.minimum(below + 1, starts + counts - 1)
+    low, high = ordered[below] % _ABOVE_ALL_MSAT, ordered[above] % _ABOVE_ALL_MSAT
+    return dict(zip(found.tolist(), (low + (places - below) * (high - low)).tolist(), strict=True))
 
 
 def _opportunity(

@@ -50,24 +50,25 @@ def settle_rate(
     passed, settled = _passed(evidence.history)
     peers, count = evidence.peers, int(evidence.peers.max()) + 1 if len(evidence.peers) else 1
     known_in, known_out = peers[evidence.history.incoming], peers[evidence.history.outgoing]
-    wanted_in, wanted_out = peers[incoming], peers[outgoing]
     known = evidence.history.bucket * _DISTANCES + evidence.history.distance
-    wanted = bucket * _DISTANCES + distance
+    pairs = (peers[incoming] * count + peers[outgoing]) * _CLASSES + bucket * _DISTANCES + distance
+    # Payments of one pair, amount and distance have the same rate: it is worked out once for each.
+    classes, group = np.unique(pairs, return_inverse=True)
+    wanted, wanted_out = classes % _CLASSES, classes // _CLASSES % count
     levels = (
-        (np.zeros_like(known_out), np.zeros_like(wanted_out)),
-        (evidence.history.distance, distance),
+        (np.zeros_like(known), np.zeros_like(wanted)),
+        (evidence.history.distance, wanted % _DISTANCES),
         (known, wanted),
         (known_out * _CLASSES + known, wanted_out * _CLASSES + wanted),
-        ((known_in * count + known_out) * _CLASSES + known, (wanted_in * count + wanted_out) * _CLASSES + wanted),
+        ((known_in * count + known_out) * _CLASSES + known, classes),
     )
-    probability = np.full(len(outgoing), FIRST_GUESS)
-    weight = np.zeros(len(outgoing))
-    for classes, of_each in levels:
-        tried, done = _per_class(classes, passed, of_each), _per_class(classes, settled, of_each)
+    probability = np.full(len(classes), FIRST_GUESS)
+    weight = np.zeros(len(classes))
+    for of_known, of_each in levels:
+        tried, done = _per_class(of_known, (passed, settled), of_each)
         probability = (done + PRIOR_PAYMENTS * probability) / (tried + PRIOR_PAYMENTS)
         weight = np.minimum(weight, PRIOR_PAYMENTS) + tried
-    group = np.unique(levels[-1][1], return_inverse=True)[1].astype(np.int64)
-    return SettleRate(probability=probability, weight=weight, group=group)
+    return SettleRate(probability=probability[group], weight=weight[group], group=group.astype(np.int64))
 
 
 def _passed(sums: Sums) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -77,11 +78,13 @@ def _passed(sums: Sums) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return (settled + failed).astype(np.float64), settled.astype(np.float64)
 
 
-def _per_class(known: NDArray[np.int64], counts: NDArray[np.float64], wanted: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return, for each wanted class, the sum of the counts of that class."""
+def _per_class(
+    known: NDArray[np.int64], counts: tuple[NDArray[np.float64], ...], wanted: NDArray[np.int64]
+) -> list[NDArray[np.float64]]:
+    """Return, for each wanted class, the sums of the counts of that class."""
     if not len(known):
-        return np.zeros(len(wanted))
+        return [np.zeros(len(wanted)) for _ in counts]
     classes, place = np.unique(known, return_inverse=True)
-    totals = np.bincount(place, weights=counts, minlength=len(classes))
     at = np.minimum(np.searchsorted(classes, wanted), len(classes) - 1)
-    return np.where(classes[at] == wanted, totals[at], 0.0)
+    is_known = classes[at] == wanted
+    return [np.where(is_known, np.bincount(place, weights=each, minlength=len(classes))[at], 0.0) for each in counts]

@@ -33,8 +33,14 @@ class Coverage:
 
 
 def coverage_of(covered: Sequence[tuple[int, int]], gaps: Sequence[Gap], *, from_ns: int, to_ns: int) -> Coverage:
-    """Return how much of a window the times that were seen make up."""
-    seen_ns = sum(max(min(end, to_ns) - max(begin, from_ns), 0) for begin, end in covered)
+    """Return how much of a window the times that were seen make up.
+
+    A time that is there twice, since a clock was set back, counts once.
+    """
+    seen_ns, counted_ns = 0, from_ns
+    for begin, end in sorted(covered):
+        seen_ns += max(min(end, to_ns) - max(begin, counted_ns), 0)
+        counted_ns = max(counted_ns, end)
     return Coverage(from_ns=from_ns, to_ns=to_ns, covered_ns=seen_ns, gaps=len(gaps))
 
 

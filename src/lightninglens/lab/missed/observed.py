@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from lightninglens.analytics.missed.accounting import HtlcAccounting
 from lightninglens.analytics.missed.columns import Evidence
-from lightninglens.analytics.missed.memory import ForwardMemory
+from lightninglens.analytics.missed.memory import AttemptMemory
 from lightninglens.core.graph import NetworkGraph
 from lightninglens.core.units import NS_PER_SECOND, UnixNs
 from lightninglens.sim.engine import Engine
@@ -25,7 +25,7 @@ class Watch:
 
     node: int
     accounting: HtlcAccounting = field(default_factory=HtlcAccounting)
-    memory: ForwardMemory = field(default_factory=ForwardMemory)
+    memory: AttemptMemory = field(default_factory=AttemptMemory)
 
     def look(self, engine: Engine) -> None:
         """See the channels as they are."""

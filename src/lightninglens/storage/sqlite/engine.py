@@ -12,6 +12,9 @@ from lightninglens.storage.sqlite.migrate import upgrade
 
 BUSY_TIMEOUT_MS = 10_000
 
+READ_ONLY = {"reads_only": True}
+"""Execution options of a connection that only reads: it waits for nobody, and nobody for it."""
+
 Durability = Literal["full", "normal"]
 
 
@@ -46,7 +49,8 @@ def open_database(path: Path, *, schema: str, durability: Durability) -> sa.Engi
 
     @event.listens_for(engine, "begin")
     def _begin(connection: sa.Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        reads_only = connection.get_execution_options().get("reads_only", False)
+        connection.exec_driver_sql("BEGIN" if reads_only else "BEGIN IMMEDIATE")
 
     try:
         _check(engine, path)
@@ -54,6 +58,9 @@ def open_database(path: Path, *, schema: str, durability: Durability) -> sa.Engi
     except sa.exc.DatabaseError as problem:
         engine.dispose()
         raise _damaged(path, str(problem.orig)) from None
+    except UnicodeDecodeError:  # SQLite names a table that is damaged, and no text comes of it
+        engine.dispose()
+        raise _damaged(path, "names of tables are no text") from None
     except BaseException:
         engine.dispose()
         raise

@@ -54,6 +54,9 @@ class Earlier:
     def attempt(self, key: Key) -> ForwardAttempt | None:
         return self.attempts.get(key)
 
+    def ended(self, _key: Key) -> bool:
+        return False
+
     def highest_htlc_id(self, incoming_channel_id: ChannelId) -> int:
         return max((number for channel_id, number in self.attempts if channel_id == incoming_channel_id), default=-1)
 

@@ -1,6 +1,9 @@
 import dataclasses
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.support.htlcs import POLICY, START_NS, Htlcs, P, Q, channel
 
 from lightninglens.analytics.missed.accounting import HtlcAccounting
@@ -9,6 +12,7 @@ from lightninglens.analytics.missed.opportunities import (
     Opportunity,
     OpportunityOptions,
     Recommendation,
+    _quantiles,
     find_opportunities,
     ranked,
     urgency,
@@ -219,3 +223,19 @@ def test_ranking_is_by_what_is_left_after_the_remedy() -> None:
     cheap = opportunity(*[(490_000_000, 49_000, LIQUIDITY)] * 4)
     dear = dataclasses.replace(cheap, net_msat=Msat(cheap.net_msat + 1))
     assert ranked([cheap, dear]) == [dear, cheap]
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2**45)), max_size=30), st.sampled_from([0.0, 0.5, 0.9, 1.0])
+)
+def test_quantiles_are_those_of_each_group(pairs: list[tuple[int, int]], share: float) -> None:
+    groups, values = (np.array([each[place] for each in pairs], np.int64) for place in (0, 1))
+    found = _quantiles(groups, values, share)
+    assert found == pytest.approx(
+        {group: float(np.quantile(values[groups == group], share)) for group in set(groups.tolist())}
+    )
+
+
+def test_a_time_that_is_there_twice_counts_once() -> None:
+    coverage = coverage_of([(10, 40), (20, 30), (35, 60)], [], from_ns=15, to_ns=50)
+    assert coverage.covered_ns == 35

@@ -155,8 +155,9 @@ class _Follower:
         now_ns = self.source.clock.now_ns()
         why, self._why = self._why, None
         if why is not None and self._seen_ns:
-            self._put(await self._gap(self._seen_ns, now_ns, *why))
-        self._seen_ns = max(self._seen_ns, now_ns)
+            # A clock that was set back meanwhile, or a node's that is ahead, leaves no gap that ends before it begins.
+            self._put(await self._gap(min(self._seen_ns, now_ns), now_ns, *why))
+        self._seen_ns = now_ns
 
     def _put(self, item: HtlcEvent | Gap) -> bool:
         """Queue it, or count it as lost; once one was lost all are, until the queue is empty, so the order holds."""

@@ -234,3 +234,11 @@ async def test_a_consumer_that_leaves_ends_the_reading_side() -> None:
     await take(node, 1)
     await asyncio.sleep(0)
     assert not [task for task in asyncio.all_tasks() if task.get_name() == "htlc events"]
+
+
+async def test_a_node_whose_clock_is_ahead_leaves_no_gap_that_ends_before_it_begins() -> None:
+    node = Node([subscribed(), settled(1, 90_000)], [subscribed(), settled(2, 90_100)], unnoticed_s=None)
+    first, gap, second = await take(node, 3)
+    assert isinstance(gap, Gap)
+    assert gap.from_ns == gap.to_ns == node.clock.now_ns()
+    assert [each.incoming_htlc_id for each in (first, second) if isinstance(each, HtlcEvent)] == [1, 2]
