@@ -29,8 +29,8 @@ log = structlog.get_logger(__name__)
 
 MOST_WAITING = 600
 """Batches that wait for a disk that refuses; beyond them the oldest is let go, and is a gap."""
-MOST_FORWARD_NS, MOST_BACK_NS = 1_200 * NS_PER_SECOND, 60 * NS_PER_SECOND
-"""Between two flushes a clock that is not set moves by less than this."""
+MOST_BACK_NS = 60 * NS_PER_SECOND
+"""Between two flushes a clock that is not set goes back by less than this."""
 STEADY_NS = NS_PER_HOUR
 """So long after the start, or after the clock was set, nothing is deleted for its age: the clock may be wrong."""
 LOOK_BACK_NS = 7 * NS_PER_DAY
@@ -86,6 +86,8 @@ class RecordingOptions:
     """Between two looks at the channels."""
     book_s: float = 300.0
     """Between two readings of the node's book of settled forwards."""
+    most_forward_s: float = 1_200.0
+    """Between two flushes a clock that is not set goes on by less than this."""
     keep_days: int = 90
     """For so long single attempts are kept; sums stay longer."""
 
@@ -260,7 +262,8 @@ class Recording:
         before_ns, now_ns = self._clock_ns, self.clock.now_ns()
         self._clock_ns = now_ns
         moved_ns = now_ns - before_ns
-        if not before_ns or not self._covered_from_ns or -MOST_BACK_NS <= moved_ns <= MOST_FORWARD_NS:
+        most_forward_ns = self.options.most_forward_s * NS_PER_SECOND
+        if not before_ns or not self._covered_from_ns or -MOST_BACK_NS <= moved_ns <= most_forward_ns:
             return
         detail = f"the clock moved by {moved_ns / NS_PER_HOUR:+.2f} hours at once"
         log.warning("the clock was set, or this machine slept", detail=detail)

@@ -149,7 +149,7 @@ class ForwardStore(SqliteStore):
             f"SELECT sequence, {', '.join(_ATTEMPT)} FROM attempts WHERE sequence > ?"  # noqa: S608 - names
             " ORDER BY sequence LIMIT ?"
         )
-        return [(row[0], _attempt(row[1:])) for row in self._read(query, (after, limit))]
+        return self._read(query, (after, limit), lambda row: (row[0], _attempt(row[1:])))
 
     def refused_at(self, channel_id: ChannelId, *, since_ns: int, until_ns: int, limit: int) -> list[ForwardAttempt]:
         """Return what our node refused to send out over a channel, newest first; raises DataError."""
@@ -159,20 +159,20 @@ class ForwardStore(SqliteStore):
         )
         return self._read(query, (signed(channel_id), since_ns, until_ns, limit), _attempt)
 
+    def peers(self) -> dict[ChannelId, str]:
+        """Return who was at the other end of every channel that was ever seen; raises DataError."""
+        query = "SELECT channel_id, peer_id FROM channels"
+        return dict(self._read(query, (), lambda row: (_channel(row[0]), str(row[1]))))
+
     def recorded(self, *, since_ns: int, until_ns: int) -> Recorded:
         """Return what an analysis of a time is made of; raises DataError.
 
         Sums are of the whole hours that the time touches, and of whole days where no
         hours are kept any more.
         """
+        peers = self.peers()
         with self._reading() as connection:
-            peers = connection.exec_driver_sql("SELECT channel_id, peer_id FROM channels").fetchall()
-            return recorded(
-                connection,
-                {_channel(channel_id): peer_id for channel_id, peer_id in peers},
-                since_ns=since_ns,
-                until_ns=until_ns,
-            )
+            return recorded(connection, peers, since_ns=since_ns, until_ns=until_ns)
 
     def covered(self, *, since_ns: int, until_ns: int) -> list[tuple[int, int]]:
         """Return the times in which everything was seen, cut to a window, oldest first."""

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from lightninglens.core.errors import DataError, LensError
+from lightninglens.storage.sqlite.engine import READ_ONLY
 from lightninglens.storage.sqlite.store import SqliteStore
 
 READINGS_FILE = "readings.db"
@@ -56,7 +57,7 @@ class ReadingStore(SqliteStore):
             " WHERE series = ? AND at_ms >= ? AND at_ms < ? ORDER BY at_ms, subject"
         )
         try:
-            with self._engine.connect() as connection:
+            with self._engine.connect().execution_options(**READ_ONLY) as connection:
                 rows = connection.exec_driver_sql(query, (series, since_ms, until_ms)).fetchall()
         except sa.exc.DatabaseError as problem:
             raise DataError(f"readings cannot be read ({problem.orig})", where=str(self._path)) from None

@@ -4,8 +4,9 @@ The file is the one that `storage.forwards` writes; it may still be written to.
 """
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from lightninglens.core.attempts import ForwardAttempt
 from lightninglens.core.channels import ChannelState
@@ -51,7 +52,7 @@ class RecordedHistory(ForwardStore):
 
     def span(self) -> tuple[int, int] | None:
         """Return when the first attempt that is kept began, and until when anything was seen; None of an empty file."""
-        first, last = self._read("SELECT min(began_ns), max(began_ns) FROM attempts", ())[0]
+        first, last = self._read("SELECT min(began_ns), max(began_ns) FROM attempts", (), tuple)[0]
         if first is None:
             return None
         return int(first), max(int(last), self.covered_until_ns() or 0)
@@ -68,13 +69,14 @@ class RecordedHistory(ForwardStore):
 
         Policies are those that were seen last: their history is not recorded.
         """
-        hours = self._read("SELECT max(hour) FROM balances WHERE hour <= ?", (time_ns // NS_PER_HOUR,))
-        if hours[0][0] is None:
-            hours = self._read("SELECT min(hour) FROM balances", ())
+        (hour,) = self._read("SELECT max(hour) FROM balances WHERE hour <= ?", (time_ns // NS_PER_HOUR,), _first)
+        if hour is None:
+            (hour,) = self._read("SELECT min(hour) FROM balances", (), _first)
         rows = self._read(
             "SELECT channel_id, local_msat, remote_msat, outbound_msat, inbound_msat, active FROM balances"
             " WHERE hour = ?",
-            (hours[0][0],),
+            (hour,),
+            tuple,
         )
         known = {state.channel_id: state for _, state in self.channels()}
         found = []
@@ -95,9 +97,13 @@ class RecordedHistory(ForwardStore):
 
     def hourly_balances(self, from_hour: int, until_hour: int) -> list[tuple[int, ChannelId, int, int, bool]]:
         """Return hour (since 1970), channel, local and remote balance in msat, and whether it was active, by hour."""
-        rows = self._read(
+        return self._read(
             "SELECT hour, channel_id, local_msat, remote_msat, active FROM balances"
             " WHERE hour >= ? AND hour < ? ORDER BY hour, channel_id",
             (from_hour, until_hour),
+            lambda row: (row[0], ChannelId(row[1] % 2**64), row[2], row[3], bool(row[4])),
         )
-        return [(row[0], ChannelId(row[1] % 2**64), row[2], row[3], bool(row[4])) for row in rows]
+
+
+def _first(row: Sequence[Any]) -> int | None:
+    return None if row[0] is None else int(row[0])

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from lightninglens.core.errors import DataError, LensError
 from lightninglens.core.remedies import Remedy
 from lightninglens.storage.files.codec import from_json, to_json
+from lightninglens.storage.sqlite.engine import READ_ONLY
 from lightninglens.storage.sqlite.store import SqliteStore
 
 REMEDIES_FILE = "remedies.db"
@@ -34,7 +35,7 @@ class RemedyStore(SqliteStore):
         """Return the newest remedies of a time, newest first; raises DataError."""
         query = "SELECT body FROM remedies WHERE at_ns >= ? ORDER BY at_ns DESC, channel, kind LIMIT ?"
         try:
-            with self._engine.connect() as connection:
+            with self._engine.connect().execution_options(**READ_ONLY) as connection:
                 rows = connection.exec_driver_sql(query, (since_ns, limit)).fetchall()
         except sa.exc.DatabaseError as problem:
             raise DataError(f"remedies cannot be read ({problem.orig})", where=str(self._path)) from None

@@ -10,6 +10,7 @@ import structlog
 
 from lightninglens.app.lab import Lab
 from lightninglens.app.node.watched import WatchedNode
+from lightninglens.app.switches import MOST_SPEED
 from lightninglens.core.errors import NodeUnavailable
 from lightninglens.operate.recording import Recording, RecordingOptions
 from lightninglens.storage.forwards import FORWARDS_FILE, ForwardStore
@@ -20,8 +21,8 @@ log = structlog.get_logger(__name__)
 FOLDER = "lab-nodes"
 MOST_NODES = 20
 """A larger network's nodes are not recorded one by one."""
-OPTIONS = RecordingOptions(look_s=5.0)
-"""In real time: a lab is often faster than that."""
+OPTIONS = RecordingOptions(look_s=5.0, most_forward_s=MOST_SPEED * RecordingOptions().most_forward_s)
+"""In real time: a lab is often faster than that, and its clock never set."""
 
 
 @contextlib.asynccontextmanager

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from lightninglens.app.missed import node_folder
+from lightninglens.app.switches import MOST_SPEED
 from lightninglens.app.world_view import Mode
 from lightninglens.core.clock import Clock, PacedClock, SystemClock
 from lightninglens.core.errors import DataError
@@ -173,5 +174,6 @@ def _paced(speed: float) -> RecordingOptions:
         flush_s=usual.flush_s,
         look_s=max(usual.look_s / speed, LEAST_LOOK_S),
         book_s=usual.book_s,
+        most_forward_s=MOST_SPEED * usual.most_forward_s,
         keep_days=usual.keep_days,
     )
