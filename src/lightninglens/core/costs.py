@@ -1,7 +1,8 @@
-"""What liquidity and channels cost a node: payments to itself, and transactions on the chain."""
+"""What channels earn and cost a node, as it is recorded: sums, payments to itself, transactions on the chain."""
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from lightninglens.core.ids import ChannelId, NodeId
 from lightninglens.core.units import Msat, UnixNs
@@ -54,3 +55,28 @@ class OnChainCost:
     fee_msat: Msat | None
     """None where the node cannot know it; then `unknown` says why."""
     unknown: str = ""
+
+
+class SettledSum(NamedTuple):
+    """Forwards of one pair of channels that settled, summed over an hour or over any number of them."""
+
+    hour: int
+    """Hours since 1970; 0 where several are summed."""
+    incoming_channel_id: ChannelId
+    outgoing_channel_id: ChannelId
+    forwards: int
+    amount_msat: int
+    """What went out; the fee came in on top of it."""
+    fee_msat: int
+
+
+class BalanceSum(NamedTuple):
+    """What was seen of a channel's balance in the hours of a range, one look for each hour."""
+
+    channel_id: ChannelId
+    hours: int
+    """In which somebody looked."""
+    active_hours: int
+    """In which the peer was there."""
+    local_msat_hours: int
+    """The sum of our balance over these hours."""

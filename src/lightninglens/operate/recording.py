@@ -23,6 +23,7 @@ from lightninglens.core.forwards import Forward, Gap, GapReason
 from lightninglens.core.ids import ChannelId
 from lightninglens.core.ports import NodeReader
 from lightninglens.core.units import NS_PER_DAY, NS_PER_SECOND, UnixNs
+from lightninglens.operate.costs import CostReading
 from lightninglens.storage.forwards import Batch
 
 log = structlog.get_logger(__name__)
@@ -104,6 +105,8 @@ class Recording:
     keeper: ForwardKeeper
     clock: Clock
     options: RecordingOptions = field(default_factory=RecordingOptions)
+    costs: CostReading | None = None
+    """Reads what channels cost, as often as the book; None where nobody asks for it."""
     problem: str = ""
     """Why nothing can be written at the moment; empty when all is well."""
     accounting: HtlcAccounting = field(init=False)
@@ -133,6 +136,8 @@ class Recording:
                 group.create_task(self._repeat(self.options.look_s, self._look))
                 group.create_task(self._repeat(self.options.book_s, self._read_book))
                 group.create_task(self._repeat(self.options.flush_s, self.flush))
+                if self.costs is not None:
+                    group.create_task(self.costs.run(self.options.book_s, began_ns=self._covered_from_ns))
         except BaseExceptionGroup as problems:
             raise problems.exceptions[0] from None
         finally:

@@ -198,6 +198,7 @@ async def _monitor(
     from lightninglens.app.missed import analyse, node_folder
     from lightninglens.core.clock import SystemClock
     from lightninglens.core.units import NS_PER_HOUR
+    from lightninglens.operate.costs import CostReading
     from lightninglens.operate.recording import Recording
     from lightninglens.storage.forwards import FORWARDS_FILE, ForwardStore
     from lightninglens.storage.lock import DataDirectoryLock
@@ -206,7 +207,7 @@ async def _monitor(
     async with _node(options) as (reader, info):
         folder = node_folder(data_dir, info.node_id)
         with DataDirectoryLock(folder), ForwardStore(folder / FORWARDS_FILE) as store:
-            recording = Recording(reader, store, clock)
+            recording = Recording(reader, store, clock, costs=CostReading(reader, store.costs, clock))
             began_ns = clock.now_ns()
             if not as_json:
                 typer.echo(
