@@ -128,10 +128,11 @@ class CostReading:
 
     async def _earlier(self, began_ns: int) -> None:
         """Sum up what settled before the recording, once."""
-        if (await asyncio.to_thread(self.keeper.read_until)).earlier_ns is not None:
-            return
+        known_ns = (await asyncio.to_thread(self.keeper.read_until)).earlier_ns
         first_ns = await asyncio.to_thread(self.keeper.first_covered_ns)
         until_ns = began_ns if first_ns is None else min(first_ns, began_ns)
+        if known_ns is not None and known_ns >= until_ns:
+            return
         sums: dict[tuple[int, ChannelId, ChannelId], tuple[int, int, int]] = {}
         async for page in self.reader.forwarding_history(until_ns=until_ns):
             for each in page.forwards:

@@ -9,15 +9,16 @@ import pytest
 from tests.support.htlcs import START_NS, P, Q
 from tests.unit.storage.test_costs import CLOSED, COST, LATER_NS, PAYMENT
 
+from lightninglens.core.attempts import AttemptChanges
 from lightninglens.core.clock import VirtualClock
 from lightninglens.core.costs import OnChainCost, SelfPayment
 from lightninglens.core.errors import NodeRefused, NodeUnavailable
 from lightninglens.core.forwards import Forward, ForwardPage
 from lightninglens.core.ids import NodeId
 from lightninglens.core.node import ClosedChannel, NodeInfo
-from lightninglens.core.units import NS_PER_DAY, NS_PER_HOUR, Msat, UnixNs
+from lightninglens.core.units import NS_PER_HOUR, Msat, UnixNs
 from lightninglens.operate.costs import LONG_REACH_NS, REACH_BLOCKS, REACH_NS, CostReading
-from lightninglens.storage.forwards import ForwardStore
+from lightninglens.storage.forwards import Batch, ForwardStore
 
 pytestmark = pytest.mark.asyncio
 
@@ -87,16 +88,29 @@ async def test_all_of_the_past_is_filled_in_once_and_nothing_of_the_recording_wi
         assert reading.problem == ""
 
 
-async def test_it_goes_back_a_day_and_once_a_day_further(tmp_path: Path) -> None:
+async def test_it_goes_back_a_day_and_once_a_day_and_after_a_start_further(tmp_path: Path) -> None:
     node, clock = Books(), VirtualClock(START_NS)
     with ForwardStore(tmp_path / "f.db") as store:
-        for later_ns in (0, NS_PER_HOUR, NS_PER_DAY):
-            if later_ns in {0, NS_PER_DAY}:
-                reading = CostReading(node, store.costs, clock)  # type: ignore[arg-type]
+        first, second = (CostReading(node, store.costs, clock) for _ in range(2))  # type: ignore[arg-type]
+        for later_ns, reading in ((0, first), (NS_PER_HOUR, first), (2 * NS_PER_HOUR, second)):
             clock.advance_to(START_NS + later_ns)
             await reading.read(START_NS)
         assert node.asked_ns == [0, START_NS - REACH_NS, START_NS + NS_PER_HOUR - LONG_REACH_NS]
         assert node.asked_height == [0, 800_000 - REACH_BLOCKS, 800_000 - REACH_BLOCKS]
+
+
+async def test_what_was_filled_in_before_the_recording_began_is_filled_in_up_to_it(tmp_path: Path) -> None:
+    node, clock = Books(), VirtualClock(START_NS)
+    node.forwards = [forward(START_NS - 5, 1), forward(START_NS + 5, 2), forward(START_NS + 15, 4)]
+    with ForwardStore(tmp_path / "f.db") as store:
+        for began_ns, known_msat in ((START_NS, 1), (START_NS + 10, 3)):
+            await CostReading(node, store.costs, clock).read(began_ns)  # type: ignore[arg-type]
+            sums = store.costs.earlier_forwards(since_ns=0, until_ns=LATER_NS)
+            assert sum(each.fee_msat for each in sums) == known_msat
+        batch = Batch(changes=AttemptChanges(), next_payment=1, covered=(START_NS + 10, START_NS + 12))
+        store.write(batch)
+        await CostReading(node, store.costs, clock).read(START_NS + 20)  # type: ignore[arg-type]
+        assert store.costs.read_until().earlier_ns == START_NS + 10
 
 
 async def test_what_the_node_refuses_keeps_the_rest_from_nothing(tmp_path: Path) -> None:
