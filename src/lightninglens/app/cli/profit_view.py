@@ -59,7 +59,7 @@ def _missing(plain: Mapping[str, Any]) -> list[str]:
         found.append("the node's payments were never read, so what rebalancing cost is missing")
     if plain["node"]["costs_unknown"]:
         count = plain["node"]["costs_unknown"]
-        found.append(f"{count} openings or closings of channels cost something that the node cannot tell")
+        found.append(f"openings or closings whose cost the node cannot tell, or not all of it: {count}")
     return found
 
 
