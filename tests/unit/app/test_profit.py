@@ -140,6 +140,9 @@ def test_what_is_missing_is_said(store: ForwardStore, capsys: pytest.CaptureFixt
     shown = capsys.readouterr().out
     assert "fees are known from 2023-11-14 22:13 on" in shown
     assert "fees are known until 2023-11-14 22:13: `lens monitor` fills in the rest" in shown
+    store.costs.write_self_payments([], read_ns=START_NS)
+    show_head(plain(store, now_ns=START_NS + NS_PER_DAY))
+    assert "what rebalancing and the chain cost is known until 2023-11-14 22:13" in capsys.readouterr().out
 
 
 def test_many_rows_are_in_the_file(store: ForwardStore, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,6 +12,8 @@ import typer
 from lightninglens.app.cli.missed_view import printable
 
 ROWS_SHOWN = 40
+LATE_MS = 600_000
+"""Twice as long as there is between two readings of the books."""
 _EXACT = 3
 
 _MONEY = (
@@ -53,10 +55,13 @@ def _missing(plain: Mapping[str, Any]) -> list[str]:
     else:
         if known_from_ms > plain["from_ms"]:
             found.append(f"fees are known from {_date(known_from_ms)} on; costs of the time before are in the sums")
-        if known_until_ms < plain["to_ms"] - 3_600_000:
+        if known_until_ms < plain["to_ms"] - LATE_MS:
             found.append(f"fees are known until {_date(known_until_ms)}: `lens monitor` fills in the rest")
-    if not plain["self_payments_known_until_ms"]:
+    payments_until_ms = plain["self_payments_known_until_ms"]
+    if not payments_until_ms:
         found.append("the node's payments were never read, so what rebalancing cost is missing")
+    elif payments_until_ms < plain["to_ms"] - LATE_MS:
+        found.append(f"what rebalancing and the chain cost is known until {_date(payments_until_ms)}")
     if plain["node"]["costs_unknown"]:
         count = plain["node"]["costs_unknown"]
         found.append(f"openings or closings whose cost the node cannot tell, or not all of it: {count}")
