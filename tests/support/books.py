@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from lightninglens.analytics.profit.books import Books, ChannelFacts, Tried
-from lightninglens.core.costs import BalanceSum, CostKind, OnChainCost, SelfPayment, SettledSum
+from lightninglens.core.costs import BalanceSum, CostKind, HourSum, OnChainCost, SelfPayment, SettledSum
 from lightninglens.core.ids import ChannelId, NodeId
 from lightninglens.core.units import NS_PER_DAY, NS_PER_HOUR, Msat, UnixNs
 
@@ -17,7 +17,10 @@ IDS = tuple(ChannelId.of(800_000, number, 0) for number in range(6))
 
 def books(**given: Any) -> Books:
     """Return books of thirty days."""
-    return Books(from_ns=FROM_NS, to_ns=FROM_NS + DAYS * NS_PER_DAY, **given)
+    hours = tuple(
+        HourSum(each.hour, each.forwards, each.amount_msat, each.fee_msat) for each in given.get("settled", ())
+    )
+    return Books(from_ns=FROM_NS, to_ns=FROM_NS + DAYS * NS_PER_DAY, hours=hours, **given)
 
 
 def facts(number: int, **changed: Any) -> ChannelFacts:

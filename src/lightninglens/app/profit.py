@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lightninglens.analytics.missed.report import Coverage, coverage_of
-from lightninglens.analytics.profit.books import Books, ChannelFacts, settled_of, tried_of
+from lightninglens.analytics.profit.books import Books, ChannelFacts, Tried, tried_of
 from lightninglens.analytics.profit.ledger import Ledger
 from lightninglens.analytics.profit.report import (
     ChannelProfit,
@@ -25,7 +25,6 @@ from lightninglens.analytics.profit.report import (
 )
 from lightninglens.core.channels import ChannelState
 from lightninglens.core.clock import Clock
-from lightninglens.core.costs import SettledSum
 from lightninglens.core.errors import LensError
 from lightninglens.core.ids import ChannelId
 from lightninglens.core.ports import NodeReader
@@ -60,13 +59,12 @@ class ProfitReport:
     by: By
     coverage: Coverage
     """How much of the range was recorded as it happened; success rates rest on that, and nothing else does."""
-    forwards_known_from_ns: int | None
-    """From when on the fees are known; 0: all there ever were; None: nothing is known yet, as in the next field."""
-    forwards_known_until_ns: int | None
+    forwards_known_until_ns: int
+    """0 where the node's book was never read, as in the next field: then figures are missing, not zero."""
     self_payments_known_until_ns: int
-    """0 where no payment was ever read: then rebalancing costs are missing, not zero."""
     node: Standing
     success_rate: float | None
+    """Of all that was sent on; None where nothing was, or rows are not by peer."""
     rows: tuple[Row, ...]
 
 
@@ -86,9 +84,9 @@ def profit_report(
     """
     end_ns = now_ns + 1 if until_ns is None else until_ns
     from_ns = max(int(end_ns - days * NS_PER_DAY) // NS_PER_HOUR * NS_PER_HOUR, 0)
-    books = _books(store, channels, from_ns, end_ns, by_hour=by is By.HOUR)
+    tried = _tried(store, from_ns, end_ns) if by is By.PEER else {}
+    books = _books(store, _facts(store, channels), tried, from_ns, end_ns)
     read = store.costs.read_until()
-    known_until_ns = store.covered_until_ns()
     return ProfitReport(
         made_ns=now_ns,
         from_ns=from_ns,
@@ -100,8 +98,7 @@ def profit_report(
             from_ns=from_ns,
             to_ns=end_ns,
         ),
-        forwards_known_from_ns=store.costs.first_covered_ns() if read.earlier_ns is None else 0,
-        forwards_known_until_ns=read.earlier_ns if known_until_ns is None else known_until_ns,
+        forwards_known_until_ns=read.settled_ns,
         self_payments_known_until_ns=read.self_payments_ns,
         node=node_standing(books),
         success_rate=node_success_rate(books),
@@ -110,15 +107,13 @@ def profit_report(
 
 
 async def fill_in(store: ForwardStore, reader: NodeReader, folder: Path, clock: Clock) -> str:
-    """Read the node's own books where it was never recorded, and return what could not be read.
+    """Read the node's own books up to now, and return what could not be read.
 
-    A recorder does the same when it begins, so while one runs nothing is done here.
+    A recorder does the same every five minutes, so while one runs nothing is done here.
     """
-    if store.costs.first_covered_ns() is not None:
-        return ""
     reading = CostReading(reader, store.costs, clock)
     with contextlib.suppress(LensError), DataDirectoryLock(folder):
-        await reading.read(clock.now_ns())
+        await reading.read()
     return reading.problem
 
 
@@ -130,20 +125,30 @@ _TABLES: Mapping[By, Callable[[Books], Sequence[Row]]] = {
 }
 
 
-def _books(store: ForwardStore, channels: Sequence[ChannelState], from_ns: int, to_ns: int, *, by_hour: bool) -> Books:
-    sums = store.sums(since_ns=from_ns, until_ns=to_ns, by_hour=by_hour)
+def _books(
+    store: ForwardStore,
+    channels: Mapping[ChannelId, ChannelFacts],
+    tried: Mapping[ChannelId, Tried],
+    since_ns: int,
+    until_ns: int,
+) -> Books:
     costs = store.costs
-    settled: list[SettledSum] = settled_of(sums) + costs.earlier_forwards(since_ns=from_ns, until_ns=to_ns)
     return Books(
-        from_ns=from_ns,
-        to_ns=to_ns,
-        settled=tuple(settled),
-        self_payments=tuple(costs.self_payments(since_ns=from_ns, until_ns=to_ns)),
-        on_chain=tuple(costs.on_chain(since_ns=from_ns, until_ns=to_ns)),
-        balances=tuple(costs.balances(since_ns=from_ns, until_ns=to_ns)),
-        tried=tried_of(sums),
-        channels=_facts(store, channels),
+        from_ns=since_ns,
+        to_ns=until_ns,
+        settled=tuple(costs.settled(since_ns=since_ns, until_ns=until_ns)),
+        hours=tuple(costs.settled_by_hour(since_ns=since_ns, until_ns=until_ns)),
+        self_payments=tuple(costs.self_payments(since_ns=since_ns, until_ns=until_ns)),
+        on_chain=tuple(costs.on_chain(since_ns=since_ns, until_ns=until_ns)),
+        balances=tuple(costs.balances(since_ns=since_ns, until_ns=until_ns)),
+        tried=tried,
+        channels=channels,
     )
+
+
+def _tried(store: ForwardStore, since_ns: int, until_ns: int) -> dict[ChannelId, Tried]:
+    """Return what became of what our node sent on, which no book of the node's tells: from what was recorded."""
+    return tried_of(store.sums(since_ns=since_ns, until_ns=until_ns))
 
 
 def _facts(store: ForwardStore, channels: Sequence[ChannelState]) -> dict[ChannelId, ChannelFacts]:
@@ -172,8 +177,7 @@ def to_plain(report: ProfitReport) -> dict[str, Any]:
         "from_ms": report.from_ns // NS_PER_MS,
         "to_ms": report.to_ns // NS_PER_MS,
         "recorded_share": round(report.coverage.share, 4),
-        "forwards_known_from_ms": _ms(report.forwards_known_from_ns),
-        "forwards_known_until_ms": _ms(report.forwards_known_until_ns),
+        "forwards_known_until_ms": report.forwards_known_until_ns // NS_PER_MS,
         "self_payments_known_until_ms": report.self_payments_known_until_ns // NS_PER_MS,
         "node": {**_standing_plain(report.node), "success_rate": _rounded(report.success_rate)},
         "rows": [_row_plain(each) for each in report.rows],
@@ -280,10 +284,6 @@ def _standing_plain(standing: Standing) -> dict[str, Any]:
         "return_on_capacity_per_year": _rounded(standing.return_on_capacity_per_year),
         "return_on_local_per_year": _rounded(standing.return_on_local_per_year),
     }
-
-
-def _ms(time_ns: int | None) -> int | None:
-    return None if time_ns is None else time_ns // NS_PER_MS
 
 
 def _rounded(value: float | None) -> float | None:

@@ -70,6 +70,15 @@ class SettledSum(NamedTuple):
     fee_msat: int
 
 
+class HourSum(NamedTuple):
+    """Forwards that settled in one hour, over all channels."""
+
+    hour: int
+    forwards: int
+    amount_msat: int
+    fee_msat: int
+
+
 class BalanceSum(NamedTuple):
     """What was seen of a channel's balance in the hours of a range, one look for each hour."""
 

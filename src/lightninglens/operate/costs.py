@@ -1,13 +1,12 @@
-"""Keeping what channels cost, beside the recording: read from the node's own books, which have all of it.
+"""Keeping what channels earned and cost, beside the recording: read from the node's own books, which have all of it.
 
-LND keeps every payment and forward that settled, so the first reading fills in
-what was before the recording, and nothing is lost while nothing runs.
+LND keeps every payment and forward that settled, so the first reading has all of
+the past, and nothing is lost while nothing runs.
 """
 
 import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Protocol
 
 import structlog
@@ -18,7 +17,7 @@ from lightninglens.core.errors import LensError
 from lightninglens.core.ids import ChannelId
 from lightninglens.core.node import ClosedChannel
 from lightninglens.core.ports import NodeReader
-from lightninglens.core.units import NS_PER_DAY, NS_PER_HOUR
+from lightninglens.core.units import NS_PER_DAY, NS_PER_HOUR, NS_PER_SECOND
 
 log = structlog.get_logger(__name__)
 
@@ -28,6 +27,8 @@ LONG_REACH_NS = 15 * NS_PER_DAY
 """The same, once a day: an HTLC that hangs is over when its time lock is, 2016 blocks later at most."""
 REACH_BLOCKS = 4_032
 """A channel that is closed by force is told as closed up to 2016 blocks after its closing transaction."""
+LATE_NS = 60 * NS_PER_SECOND
+"""LND writes forwards down up to 15 s after they settled (`htlcswitch.DefaultFwdEventInterval`)."""
 
 
 class CostKeeper(Protocol):
@@ -41,16 +42,12 @@ class CostKeeper(Protocol):
         """Write what is known up to a block; raises LensError."""
         ...
 
-    def write_earlier(self, sums: Iterable[SettledSum], *, until_ns: int) -> None:
-        """Write all that settled before the recording began; raises LensError."""
+    def write_settled(self, sums: Iterable[SettledSum], *, from_hour: int, until_ns: int) -> None:
+        """Write what settled from an hour on until a time, in place of what was known of it; raises LensError."""
         ...
 
     def read_until(self) -> "ReadUntil":
         """Return how far the node's books were read; raises DataError."""
-        ...
-
-    def first_covered_ns(self) -> int | None:
-        """Return when the recording began; None when it has not been written yet."""
         ...
 
 
@@ -68,8 +65,8 @@ class ReadUntil(Protocol):
         ...
 
     @property
-    def earlier_ns(self) -> int | None:
-        """Until when the forwards before the recording are known; None while they are not."""
+    def settled_ns(self) -> int:
+        """Until when the forwards that settled are known."""
         ...
 
 
@@ -84,20 +81,20 @@ class CostReading:
     """Why something could not be read at the last time; empty when all is well."""
     _reached_far_ns: int | None = field(init=False, default=None)
 
-    async def run(self, every_s: float, *, began_ns: int) -> None:
-        """Read until cancelled; `began_ns` is when the recording began, unless it did earlier.
+    async def run(self, every_s: float) -> None:
+        """Read until cancelled.
 
         What the node refuses, or the disk, is said and tried again: the recording
         goes on without it.
         """
         while True:
-            await self.read(began_ns)
+            await self.read()
             await asyncio.sleep(every_s)
 
-    async def read(self, began_ns: int) -> None:
+    async def read(self) -> None:
         """Read once."""
         problems = []
-        for work in (self._self_payments, self._on_chain, partial(self._earlier, began_ns)):
+        for work in (self._settled, self._self_payments, self._on_chain):
             try:
                 await work()
             except LensError as problem:
@@ -126,18 +123,21 @@ class CostReading:
         closed = await self.reader.closed_channels()
         await asyncio.to_thread(self.keeper.write_on_chain, costs, closed, height=height)
 
-    async def _earlier(self, began_ns: int) -> None:
-        """Sum up what settled before the recording, once."""
-        known_ns = (await asyncio.to_thread(self.keeper.read_until)).earlier_ns
-        first_ns = await asyncio.to_thread(self.keeper.first_covered_ns)
-        until_ns = began_ns if first_ns is None else min(first_ns, began_ns)
-        if known_ns is not None and known_ns >= until_ns:
-            return
-        sums: dict[tuple[int, ChannelId, ChannelId], tuple[int, int, int]] = {}
-        async for page in self.reader.forwarding_history(until_ns=until_ns):
+    async def _settled(self) -> None:
+        """Sum up forwards by the hour, from the hour on in which the last reading may have missed one."""
+        known_ns = (await asyncio.to_thread(self.keeper.read_until)).settled_ns
+        from_hour = max(known_ns - LATE_NS, 0) // NS_PER_HOUR
+        sums: dict[tuple[int, ChannelId, ChannelId], SettledSum] = {}
+        async for page in self.reader.forwarding_history(since_ns=from_hour * NS_PER_HOUR):
             for each in page.forwards:
                 key = (each.settled_ns // NS_PER_HOUR, each.incoming_channel_id, each.outgoing_channel_id)
-                forwards, amount_msat, fee_msat = sums.get(key, (0, 0, 0))
-                sums[key] = (forwards + 1, amount_msat + each.outgoing_amount_msat, fee_msat + each.fee_msat)
-        rows = [SettledSum(*key, *values) for key, values in sums.items()]
-        await asyncio.to_thread(self.keeper.write_earlier, rows, until_ns=until_ns)
+                _, _, _, forwards, amount_msat, fee_msat = sums.get(key, SettledSum(*key, 0, 0, 0))
+                sums[key] = SettledSum(
+                    *key, forwards + 1, amount_msat + each.outgoing_amount_msat, fee_msat + each.fee_msat
+                )
+            await asyncio.to_thread(
+                self.keeper.write_settled, tuple(sums.values()), from_hour=from_hour, until_ns=page.covered_until_ns
+            )
+            # Hours that are over need not be written again: the next page goes on in the last of them.
+            from_hour = page.covered_until_ns // NS_PER_HOUR
+            sums = {key: each for key, each in sums.items() if each.hour >= from_hour}

@@ -106,7 +106,7 @@ class Recording:
     clock: Clock
     options: RecordingOptions = field(default_factory=RecordingOptions)
     costs: CostReading | None = None
-    """Reads what channels cost, as often as the book; None where nobody asks for it."""
+    """Keeps what channels earned and cost, as often as the book is read; None where nobody asks for it."""
     problem: str = ""
     """Why nothing can be written at the moment; empty when all is well."""
     accounting: HtlcAccounting = field(init=False)
@@ -137,7 +137,7 @@ class Recording:
                 group.create_task(self._repeat(self.options.book_s, self._read_book))
                 group.create_task(self._repeat(self.options.flush_s, self.flush))
                 if self.costs is not None:
-                    group.create_task(self.costs.run(self.options.book_s, began_ns=self._covered_from_ns))
+                    group.create_task(self.costs.run(self.options.book_s))
         except BaseExceptionGroup as problems:
             raise problems.exceptions[0] from None
         finally:

@@ -1,4 +1,4 @@
-"""What channels earned before they were recorded and what they cost, in the database of what was forwarded.
+"""What channels earned and cost by the node's own books, in the database of what was forwarded.
 
 Everything here can be read from the node again: writing it twice changes nothing.
 """
@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from lightninglens.core.costs import BalanceSum, CostKind, OnChainCost, SelfPayment, SettledSum
+from lightninglens.core.costs import BalanceSum, CostKind, HourSum, OnChainCost, SelfPayment, SettledSum
 from lightninglens.core.errors import DataError, LensError
 from lightninglens.core.ids import NodeId
 from lightninglens.core.node import ClosedChannel
@@ -31,15 +31,15 @@ _WRITE_COST = (
     " fee_msat = excluded.fee_msat, unknown = excluded.unknown WHERE excluded.fee_msat IS NOT NULL"
 )
 _WRITE_CLOSED = "INSERT INTO closed_channels (channel_id, body) VALUES (?, ?) ON CONFLICT DO NOTHING"
-_WRITE_EARLIER = (
-    "INSERT INTO earlier_forwards (hour, incoming_channel_id, outgoing_channel_id, forwards, amount_msat, fee_msat)"
+_WRITE_SETTLED = (
+    "INSERT INTO settled_hours (hour, incoming_channel_id, outgoing_channel_id, forwards, amount_msat, fee_msat)"
     " VALUES (?, ?, ?, ?, ?, ?)"
 )
 _WRITE_NUMBER = (
     "INSERT INTO numbers (name, value) VALUES (?, ?)"
     " ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)"
 )
-_PAYMENTS_NS, _HEIGHT, _EARLIER_NS = "self_payments_ns", "costs_height", "earlier_forwards_ns"
+_PAYMENTS_NS, _HEIGHT, _SETTLED_NS = "self_payments_ns", "costs_height", "settled_hours_ns"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +50,8 @@ class CostsRead:
     """Payments that began before are known; 0 where none was ever read, as for the next field."""
     height: int
     """Up to which block the costs on the chain are known."""
-    earlier_ns: int | None
-    """Until when the forwards before the recording are known; None while they are not."""
+    settled_ns: int
+    """Until when the forwards that settled are known."""
 
 
 class CostTables:
@@ -95,25 +95,23 @@ class CostTables:
         gone = [(signed(each.channel_id), to_json(each).decode()) for each in closed]
         self._write((_WRITE_COST, rows), (_WRITE_CLOSED, gone), (_WRITE_NUMBER, [(_HEIGHT, height)]))
 
-    def write_earlier(self, sums: Iterable[SettledSum], *, until_ns: int) -> None:
-        """Write all that settled before the recording began, at once. Raises LensError."""
+    def write_settled(self, sums: Iterable[SettledSum], *, from_hour: int, until_ns: int) -> None:
+        """Write what settled from an hour on until a time, in place of what was known of it; raises LensError."""
         rows = [(each.hour, signed(each[1]), signed(each[2]), *each[3:]) for each in sums]
         self._write(
-            ("DELETE FROM earlier_forwards", [()]),
-            (_WRITE_EARLIER, rows),
-            (_WRITE_NUMBER, [(_EARLIER_NS, until_ns)]),
+            ("DELETE FROM settled_hours WHERE hour >= ?", [(from_hour,)]),
+            (_WRITE_SETTLED, rows),
+            (_WRITE_NUMBER, [(_SETTLED_NS, until_ns)]),
         )
 
     def read_until(self) -> CostsRead:
         """Return how far the node's books were read; raises DataError."""
         found = dict(self._read("SELECT name, value FROM numbers"))
         return CostsRead(
-            self_payments_ns=found.get(_PAYMENTS_NS, 0), height=found.get(_HEIGHT, 0), earlier_ns=found.get(_EARLIER_NS)
+            self_payments_ns=found.get(_PAYMENTS_NS, 0),
+            height=found.get(_HEIGHT, 0),
+            settled_ns=found.get(_SETTLED_NS, 0),
         )
-
-    def first_covered_ns(self) -> int | None:
-        """Return when the recording began; None when it never did."""
-        return self._read("SELECT min(from_ns) FROM covered")[0][0]  # type: ignore[no-any-return]
 
     def self_payments(self, *, since_ns: int, until_ns: int) -> list[SelfPayment]:
         """Return the payments to oneself that settled in a time, oldest first; raises DataError."""
@@ -161,14 +159,23 @@ class CostTables:
         rows = self._read("SELECT body FROM closed_channels ORDER BY channel_id")
         return [from_json(ClosedChannel, row[0].encode(), where=str(self._path)) for row in rows]
 
-    def earlier_forwards(self, *, since_ns: int, until_ns: int) -> list[SettledSum]:
-        """Return what settled before the recording, over the whole hours that a time touches; raises DataError."""
+    def settled(self, *, since_ns: int, until_ns: int) -> list[SettledSum]:
+        """Return what settled in the whole hours that a time touches, by pair of channels; raises DataError."""
         rows = self._read(
-            "SELECT hour, incoming_channel_id, outgoing_channel_id, forwards, amount_msat, fee_msat"
-            " FROM earlier_forwards WHERE hour >= ? AND hour < ?",
+            "SELECT 0, incoming_channel_id, outgoing_channel_id, SUM(forwards), SUM(amount_msat), SUM(fee_msat)"
+            " FROM settled_hours WHERE hour >= ? AND hour < ? GROUP BY incoming_channel_id, outgoing_channel_id",
             _hours(since_ns, until_ns),
         )
         return [SettledSum(row[0], unsigned(row[1]), unsigned(row[2]), *row[3:]) for row in rows]
+
+    def settled_by_hour(self, *, since_ns: int, until_ns: int) -> list[HourSum]:
+        """Return what settled in each of the whole hours that a time touches; raises DataError."""
+        rows = self._read(
+            "SELECT hour, SUM(forwards), SUM(amount_msat), SUM(fee_msat) FROM settled_hours"
+            " WHERE hour >= ? AND hour < ? GROUP BY hour",
+            _hours(since_ns, until_ns),
+        )
+        return [HourSum(*row) for row in rows]
 
     def balances(self, *, since_ns: int, until_ns: int) -> list[BalanceSum]:
         """Return what was seen of each channel's balance in the hours that a time touches; raises DataError."""

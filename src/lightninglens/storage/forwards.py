@@ -20,13 +20,12 @@ from lightninglens.core.ids import ChannelId
 from lightninglens.core.units import NS_PER_HOUR, UnixNs
 from lightninglens.storage.costs import CostTables
 from lightninglens.storage.files.codec import from_json, to_json
-from lightninglens.storage.sqlite.ids import signed as _signed
-from lightninglens.storage.sqlite.ids import unsigned as _channel
 from lightninglens.storage.sqlite.store import SqliteStore
 
 FORWARDS_FILE = "forwards.db"
 
-_LAST_SEQUENCE = 2**63 - 1
+_ID_RANGE = 2**64
+_MOST_SIGNED = 2**63
 
 _ATTEMPT = (
     "incoming_channel_id", "incoming_htlc_id", "outgoing_channel_id", "outgoing_htlc_id", "began_ns", "ended_ns",
@@ -87,7 +86,7 @@ class ForwardStore(SqliteStore):
     def __init__(self, path: Path) -> None:
         super().__init__(path, schema="forwards", durability="normal")
         self.costs = CostTables(self._engine, path)
-        """What channels cost, in the same database."""
+        """What channels earned and cost, in the same database."""
 
     def write(self, batch: Batch) -> None:
         """Write a batch, whole or not at all; raises LensError when the disk refuses."""
@@ -138,8 +137,16 @@ class ForwardStore(SqliteStore):
             f"SELECT sequence, {', '.join(_ATTEMPT)} FROM attempts WHERE sequence < ?"  # noqa: S608 - names
             " ORDER BY sequence DESC LIMIT ?"
         )
-        rows = self._read(query, (_LAST_SEQUENCE if before is None else before, limit))
+        rows = self._read(query, (_MOST_SIGNED - 1 if before is None else before, limit))
         return [(row[0], _attempt(row[1:])) for row in rows]
+
+    def oldest(self, limit: int, *, after: int = 0) -> list[tuple[int, ForwardAttempt]]:
+        """Return attempts with their numbers, in the order in which they were first written; raises DataError."""
+        query = (
+            f"SELECT sequence, {', '.join(_ATTEMPT)} FROM attempts WHERE sequence > ?"  # noqa: S608 - names
+            " ORDER BY sequence LIMIT ?"
+        )
+        return [(row[0], _attempt(row[1:])) for row in self._read(query, (after, limit))]
 
     def refused_at(self, channel_id: ChannelId, *, since_ns: int, until_ns: int, limit: int) -> list[ForwardAttempt]:
         """Return what our node refused to send out over a channel, newest first; raises DataError."""
@@ -234,6 +241,14 @@ class ForwardStore(SqliteStore):
                 return connection.exec_driver_sql(query, values).fetchall()
         except sa.exc.DatabaseError as problem:
             raise DataError(f"what was forwarded cannot be read ({problem.orig})", where=str(self._path)) from None
+
+
+def _signed(channel_id: int) -> int:
+    return channel_id - _ID_RANGE if channel_id >= _MOST_SIGNED else int(channel_id)
+
+
+def _channel(signed: int) -> ChannelId:
+    return ChannelId(signed % _ID_RANGE)
 
 
 def _row(record: ForwardAttempt | EstimatedPayment, names: Iterable[str]) -> tuple[Any, ...]:

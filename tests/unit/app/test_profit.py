@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from tests.support.htlcs import START_NS, Htlcs, P, Q, R, channel
+from tests.unit.operate.test_costs import Books
 from tests.unit.storage.test_costs import CLOSED, COST, PAYMENT
 
 from lightninglens.analytics.missed.accounting import HtlcAccounting
@@ -23,7 +24,7 @@ from lightninglens.storage.lock import DataDirectoryLock
 ROOT = Path(__file__).resolve().parents[3]
 LATER_NS = 2**62
 NOW_NS = START_NS + NS_PER_HOUR
-FILLED_NS = START_NS - NS_PER_DAY
+BEFORE_NS = START_NS - NS_PER_DAY
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def store(tmp_path: Path) -> Iterator[ForwardStore]:
 
 
 def record(store: ForwardStore) -> None:
-    """Write a forward that was recorded, one from before, a rebalance, an opening and two channels that are open."""
+    """Write a payment that was recorded, what the node's books say, and two channels that are open."""
     accounting, htlcs = HtlcAccounting(), Htlcs()
     states = (channel(P, peer_alias="=cmd()"), channel(Q))
     accounting.channels.see(states, START_NS)  # type: ignore[arg-type]
@@ -53,7 +54,11 @@ def record(store: ForwardStore) -> None:
 
 
 def fill(store: ForwardStore) -> None:
-    store.costs.write_earlier([SettledSum(FILLED_NS // NS_PER_HOUR, R, P, 1, 1_000_000, 500)], until_ns=START_NS)
+    hours = [
+        SettledSum(BEFORE_NS // NS_PER_HOUR, R, P, 1, 1_000_000, 500),
+        SettledSum(START_NS // NS_PER_HOUR, P, Q, 1, 1_000_000, 1_001),
+    ]
+    store.costs.write_settled(hours, from_hour=0, until_ns=NOW_NS)
     store.costs.write_self_payments([replace(PAYMENT, outgoing_channel_id=P)], read_ns=NOW_NS)
     store.costs.write_on_chain(
         [replace(COST, channel_id=Q, fee_msat=Msat(700), unknown=""), replace(COST, channel_id=Q, channel_point="x")],
@@ -75,7 +80,7 @@ def test_what_was_recorded_and_what_was_before_add_up(store: ForwardStore) -> No
     assert (found["node"]["fee_earned_msat"], found["node"]["forwards_out"]) == (1_501, 2)
     assert found["node"]["net_msat"] == 1_501 - 321 - 700
     assert found["node"]["costs_unknown"] == 1
-    assert (found["forwards_known_from_ms"], found["forwards_known_until_ms"]) == (0, NOW_NS // 10**6)
+    assert found["forwards_known_until_ms"] == found["self_payments_known_until_ms"] == NOW_NS // 10**6
     rows = {each["channel_id"]: each for each in found["rows"]}
     assert sum(each["net_msat"] for each in rows.values()) == found["node"]["net_msat"]
     assert (rows[str(Q)]["fee_earned_msat"], rows[str(Q)]["rebalance_fee_msat"]) == (1_001, 321)
@@ -132,17 +137,14 @@ def test_every_table_is_shown_and_written(
 def test_what_is_missing_is_said(store: ForwardStore, capsys: pytest.CaptureFixture[str]) -> None:
     show_head(plain(store))
     shown = capsys.readouterr().out
-    assert "no forward is known yet" in shown
-    assert "payments were never read" in shown
-    accounting = HtlcAccounting()
-    store.write(Batch(changes=accounting.changes(0), next_payment=1, covered=(START_NS, START_NS + 1)))
+    assert "what forwards earned was never read" in shown
+    assert "what rebalancing cost was never read" in shown
+    store.costs.write_settled([], from_hour=0, until_ns=START_NS)
+    store.costs.write_self_payments([], read_ns=START_NS + NS_PER_DAY)
     show_head(plain(store, now_ns=START_NS + NS_PER_DAY))
     shown = capsys.readouterr().out
-    assert "fees are known from 2023-11-14 22:13 on" in shown
-    assert "fees are known until 2023-11-14 22:13: `lens monitor` fills in the rest" in shown
-    store.costs.write_self_payments([], read_ns=START_NS)
-    show_head(plain(store, now_ns=START_NS + NS_PER_DAY))
-    assert "what rebalancing and the chain cost is known until 2023-11-14 22:13" in capsys.readouterr().out
+    assert "what forwards earned is known until 2023-11-14 22:13" in shown
+    assert "what rebalancing cost" not in shown
 
 
 def test_many_rows_are_in_the_file(store: ForwardStore, capsys: pytest.CaptureFixture[str]) -> None:
@@ -153,14 +155,14 @@ def test_many_rows_are_in_the_file(store: ForwardStore, capsys: pytest.CaptureFi
     assert "20 more: --output FILE writes them all" in capsys.readouterr().out
 
 
-class Untouchable:
-    """A node that must not be asked."""
-
-
 @pytest.mark.asyncio
-async def test_books_are_read_only_where_nobody_else_does(store: ForwardStore, tmp_path: Path) -> None:
-    nobody: Any = Untouchable()
+async def test_books_are_read_up_to_now_where_nobody_else_does(store: ForwardStore, tmp_path: Path) -> None:
+    clock = VirtualClock(UnixNs(NOW_NS))
+    node: Any = Books(clock)
     with DataDirectoryLock(tmp_path):
-        assert await fill_in(store, nobody, tmp_path, VirtualClock(UnixNs(START_NS))) == ""
-    record(store)
-    assert await fill_in(store, nobody, tmp_path, VirtualClock(UnixNs(START_NS))) == ""
+        assert await fill_in(store, node, tmp_path, clock) == ""
+    assert node.asked_ns == []
+    assert await fill_in(store, node, tmp_path, clock) == ""
+    assert store.costs.read_until().settled_ns == NOW_NS
+    node.refuses_payments = True
+    assert await fill_in(store, node, tmp_path, clock) == "ListPayments: no"

@@ -9,7 +9,7 @@ from tests.support.htlcs import START_NS, P, Q, channel
 
 from lightninglens.analytics.missed.accounting import HtlcAccounting
 from lightninglens.core.channels import Opener
-from lightninglens.core.costs import BalanceSum, CostKind, OnChainCost, SelfPayment, SettledSum
+from lightninglens.core.costs import BalanceSum, CostKind, HourSum, OnChainCost, SelfPayment, SettledSum
 from lightninglens.core.errors import DataError, LensError
 from lightninglens.core.ids import ChannelId, NodeId
 from lightninglens.core.node import ClosedChannel, Closure
@@ -17,6 +17,7 @@ from lightninglens.core.units import NS_PER_HOUR, Msat, Sat, UnixNs
 from lightninglens.storage.forwards import FORWARDS_FILE, Batch, ForwardStore
 
 LATER_NS = 2**62
+HOUR = START_NS // NS_PER_HOUR
 PEER = NodeId("02" + "11" * 32)
 ALIAS = ChannelId.of(16_500_000, 1, 0)
 """An id beyond 63 bits, as LND gives channels before they confirm."""
@@ -62,17 +63,16 @@ def test_what_is_written_is_read_again_and_twice_is_once(path: Path) -> None:
         with ForwardStore(path) as store:
             store.costs.write_self_payments([PAYMENT, replace(PAYMENT, part=8)], read_ns=START_NS + 5)
             store.costs.write_on_chain([COST], [CLOSED], height=800_000)
-            store.costs.write_earlier([SettledSum(START_NS // NS_PER_HOUR, P, ALIAS, 2, 100, -3)], until_ns=START_NS)
+            store.costs.write_settled([SettledSum(HOUR, P, ALIAS, 2, 100, -3)], from_hour=HOUR, until_ns=START_NS)
     with ForwardStore(path) as store:
         costs = store.costs
         assert costs.self_payments(since_ns=0, until_ns=LATER_NS) == [PAYMENT, replace(PAYMENT, part=8)]
         assert costs.on_chain(since_ns=0, until_ns=LATER_NS) == [COST]
         assert costs.closed_channels() == [CLOSED]
-        assert costs.earlier_forwards(since_ns=0, until_ns=LATER_NS) == [
-            SettledSum(START_NS // NS_PER_HOUR, P, ALIAS, 2, 100, -3)
-        ]
+        assert costs.settled(since_ns=0, until_ns=LATER_NS) == [SettledSum(0, P, ALIAS, 2, 100, -3)]
+        assert costs.settled_by_hour(since_ns=0, until_ns=LATER_NS) == [HourSum(HOUR, 2, 100, -3)]
         read = costs.read_until()
-        assert (read.self_payments_ns, read.height, read.earlier_ns) == (START_NS + 5, 800_000, START_NS)
+        assert (read.self_payments_ns, read.height, read.settled_ns) == (START_NS + 5, 800_000, START_NS)
 
 
 def test_a_range_takes_what_happened_in_it(path: Path) -> None:
@@ -80,11 +80,19 @@ def test_a_range_takes_what_happened_in_it(path: Path) -> None:
         costs = store.costs
         costs.write_self_payments([PAYMENT])
         costs.write_on_chain([COST], [], height=1)
-        costs.write_earlier([SettledSum(START_NS // NS_PER_HOUR, P, Q, 1, 1, 1)], until_ns=1)
-        for found in (costs.self_payments, costs.on_chain, costs.earlier_forwards):
+        costs.write_settled([SettledSum(HOUR, P, Q, 1, 1, 1)], from_hour=0, until_ns=1)
+        for found in (costs.self_payments, costs.on_chain, costs.settled, costs.settled_by_hour):
             assert found(since_ns=START_NS, until_ns=START_NS + 1)
             assert not found(since_ns=0, until_ns=START_NS - NS_PER_HOUR)
             assert not found(since_ns=START_NS + NS_PER_HOUR, until_ns=LATER_NS)
+
+
+def test_hours_that_are_read_again_are_in_place_of_what_was_known_of_them(path: Path) -> None:
+    with ForwardStore(path) as store:
+        first = [SettledSum(HOUR + hour, P, Q, 1, 100, 10) for hour in range(3)]
+        store.costs.write_settled(first, from_hour=HOUR, until_ns=1)
+        store.costs.write_settled([SettledSum(HOUR + 2, P, Q, 2, 200, 25)], from_hour=HOUR + 2, until_ns=2)
+        assert store.costs.settled(since_ns=0, until_ns=LATER_NS) == [SettledSum(0, P, Q, 4, 400, 45)]
 
 
 def test_a_fee_that_was_known_stays_known(path: Path) -> None:
@@ -114,12 +122,11 @@ def test_a_database_from_before_is_brought_up_to_date(path: Path) -> None:
     with ForwardStore(path):
         pass
     with sqlite3.connect(path) as old:
-        for table in ("self_payments", "on_chain_costs", "closed_channels", "earlier_forwards"):
+        for table in ("self_payments", "on_chain_costs", "closed_channels", "settled_hours"):
             old.execute(f"DROP TABLE {table}")
         old.execute("UPDATE alembic_version SET version_num = 'forwards_0001'")
     with ForwardStore(path) as store:
-        assert store.costs.read_until().earlier_ns is None
-        assert store.costs.first_covered_ns() is None
+        assert store.costs.read_until().settled_ns == 0
         store.costs.write_self_payments([PAYMENT])
 
 

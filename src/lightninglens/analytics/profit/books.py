@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from lightninglens.core.attempts import AttemptState
-from lightninglens.core.costs import BalanceSum, OnChainCost, SelfPayment, SettledSum
+from lightninglens.core.costs import BalanceSum, HourSum, OnChainCost, SelfPayment, SettledSum
 from lightninglens.core.forward_sums import SumKey, SumValues
 from lightninglens.core.ids import ChannelId
 from lightninglens.core.units import NS_PER_DAY
@@ -39,6 +39,9 @@ class Books:
     from_ns: int
     to_ns: int
     settled: tuple[SettledSum, ...] = ()
+    """By pair of channels; a pair may be there several times."""
+    hours: tuple[HourSum, ...] = ()
+    """The same by the hour."""
     self_payments: tuple[SelfPayment, ...] = ()
     on_chain: tuple[OnChainCost, ...] = ()
     balances: tuple[BalanceSum, ...] = ()
@@ -62,22 +65,6 @@ class Books:
         ids |= {at for each in self.self_payments for at in (each.incoming_channel_id, each.outgoing_channel_id)}
         ids |= {each.channel_id for each in self.on_chain}
         return sorted(ids)
-
-
-def settled_of(sums: Iterable[tuple[SumKey, SumValues]]) -> list[SettledSum]:
-    """Return the attempts that settled, by the hour and pair of channels that they are summed by."""
-    return [
-        SettledSum(
-            key.hour,
-            key.incoming_channel_id,
-            key.outgoing_channel_id,
-            values.attempts,
-            values.amount_msat,
-            values.fee_msat,
-        )
-        for key, values in sums
-        if key.state == AttemptState.SETTLED and values.attempts
-    ]
 
 
 def tried_of(sums: Iterable[tuple[SumKey, SumValues]]) -> dict[ChannelId, Tried]:

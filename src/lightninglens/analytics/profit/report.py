@@ -182,11 +182,11 @@ def pair_profits(books: Books) -> list[PairProfit]:
 
 
 def hour_profits(books: Books) -> list[HourProfit]:
-    """Return the 168 hours of the week; the forwards of `books` must be summed by the hour."""
+    """Return the 168 hours of the week, with the forwards and rebalances of all weeks of the range."""
     found = [HourProfit(hour_of_week=each) for each in range(HOURS_OF_WEEK)]
     for hour in range(books.from_ns // NS_PER_HOUR, -(-books.to_ns // NS_PER_HOUR)):
         found[hour_of_week(hour)].hours += 1
-    for each in books.settled:
+    for each in books.hours:
         at = found[hour_of_week(each.hour)]
         at.forwards += each.forwards
         at.forwarded_out_msat += each.amount_msat

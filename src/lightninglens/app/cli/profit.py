@@ -74,7 +74,7 @@ def profit(
 ) -> None:
     """Show fees earned, what rebalancing and the chain cost, and what is left, for any range of days.
 
-    The node's books tell this for all of the past; how often payments by a peer
+    The node's books tell this for all of the past. How often payments to a peer
     settle, and how long it was there, is known while `lens monitor` runs.
     """
     loaded = invocation(ctx).start({"data.dir": data_dir})

@@ -49,19 +49,14 @@ def show_head(plain: Mapping[str, Any]) -> None:
 def _missing(plain: Mapping[str, Any]) -> list[str]:
     """Return, in words, what the figures do not have in them."""
     found = []
-    known_from_ms, known_until_ms = plain["forwards_known_from_ms"], plain["forwards_known_until_ms"]
-    if known_from_ms is None or known_until_ms is None:
-        found.append("no forward is known yet: `lens monitor` reads the node's book when it begins")
-    else:
-        if known_from_ms > plain["from_ms"]:
-            found.append(f"fees are known from {_date(known_from_ms)} on; costs of the time before are in the sums")
-        if known_until_ms < plain["to_ms"] - LATE_MS:
-            found.append(f"fees are known until {_date(known_until_ms)}: `lens monitor` fills in the rest")
-    payments_until_ms = plain["self_payments_known_until_ms"]
-    if not payments_until_ms:
-        found.append("the node's payments were never read, so what rebalancing cost is missing")
-    elif payments_until_ms < plain["to_ms"] - LATE_MS:
-        found.append(f"what rebalancing and the chain cost is known until {_date(payments_until_ms)}")
+    for what, key in (
+        ("what forwards earned", "forwards_known_until_ms"),
+        ("what rebalancing cost", "self_payments_known_until_ms"),
+    ):
+        if not plain[key]:
+            found.append(f"{what} was never read from the node's books, so it is missing here")
+        elif plain[key] < plain["to_ms"] - LATE_MS:
+            found.append(f"{what} is known until {_date(plain[key])}")
     if plain["node"]["costs_unknown"]:
         count = plain["node"]["costs_unknown"]
         found.append(f"openings or closings whose cost the node cannot tell, or not all of it: {count}")

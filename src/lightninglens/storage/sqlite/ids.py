@@ -3,12 +3,11 @@
 from lightninglens.core.ids import ChannelId
 
 _ID_RANGE = 2**64
-_MOST_SIGNED = 2**63
 
 
 def signed(channel_id: int) -> int:
     """Return an id as it is stored."""
-    return channel_id - _ID_RANGE if channel_id >= _MOST_SIGNED else int(channel_id)
+    return channel_id - _ID_RANGE if channel_id >= _ID_RANGE // 2 else int(channel_id)
 
 
 def unsigned(stored: int) -> ChannelId:

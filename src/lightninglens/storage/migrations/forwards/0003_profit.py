@@ -1,4 +1,4 @@
-"""What a node paid itself and the chain, its closed channels, and what it forwarded before it was recorded."""
+"""What a node's own books say: forwards by the hour, payments to itself, costs on the chain, closed channels."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -38,7 +38,7 @@ def upgrade() -> None:
     )
     op.create_table("closed_channels", sa.Column("channel_id", sa.Integer, primary_key=True), *_text("body"))
     op.create_table(
-        "earlier_forwards",
+        "settled_hours",
         *_whole("hour", "incoming_channel_id", "outgoing_channel_id", "forwards", "amount_msat", "fee_msat"),
         sa.PrimaryKeyConstraint("hour", "incoming_channel_id", "outgoing_channel_id"),
         sqlite_with_rowid=False,
