@@ -23,6 +23,7 @@ from lightninglens.analytics.profit.report import (
     pair_profits,
     peer_profits,
 )
+from lightninglens.analytics.profit.success import SuccessScore
 from lightninglens.core.channels import ChannelState
 from lightninglens.core.clock import Clock
 from lightninglens.core.errors import LensError
@@ -223,22 +224,32 @@ def _channel_plain(row: ChannelProfit) -> dict[str, Any]:
 
 
 def _peer_plain(row: PeerProfit) -> dict[str, Any]:
-    success = row.success
     return {
         "peer_id": row.peer_id or None,
         "peer_alias": row.peer_alias,
         "channel_ids": [str(each) for each in row.channel_ids],
         **_standing_plain(row.standing),
-        "success": None
-        if success is None
-        else {
-            "settled_payments": success.settled,
-            "failed_payments": success.failed,
-            "rate": round(success.rate, 4),
-            "lower": round(success.lower, 4),
-            "upper": round(success.upper, 4),
-            "score": round(success.score, 2),
-        },
+        "success": _success_plain(row.success),
+    }
+
+
+def _success_plain(success: SuccessScore | None) -> dict[str, Any]:
+    if success is None:
+        return {
+            "settled_payments": 0,
+            "failed_payments": 0,
+            "rate": None,
+            "lower": None,
+            "upper": None,
+            "score": None,
+        }
+    return {
+        "settled_payments": success.settled,
+        "failed_payments": success.failed,
+        "rate": round(success.rate, 4),
+        "lower": round(success.lower, 4),
+        "upper": round(success.upper, 4),
+        "score": round(success.score, 2),
     }
 
 

@@ -101,7 +101,8 @@ def test_rates_are_of_what_was_recorded(store: ForwardStore) -> None:
     rows = {each["peer_id"]: each for each in plain(store, By.PEER)["rows"]}
     success = rows[str(channel(Q).peer_id)]["success"]
     assert (success["settled_payments"], success["failed_payments"], success["rate"]) == (1, 0, 1.0)
-    assert rows[str(channel(P).peer_id)]["success"] is None
+    assert rows[str(channel(P).peer_id)]["success"]["rate"] is None
+    assert {tuple(each["success"]) for each in rows.values()} == {tuple(success)}
 
 
 @pytest.mark.parametrize("by", By)

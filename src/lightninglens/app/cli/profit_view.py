@@ -88,7 +88,9 @@ def _channel_cells(row: Mapping[str, Any]) -> list[str]:
 
 def _peer_cells(row: Mapping[str, Any]) -> list[str]:
     success = row["success"]
-    settles = "-" if success is None else f"{success['rate']:.0%} ({success['lower']:.0%} to {success['upper']:.0%})"
+    settles = (
+        "-" if success["rate"] is None else f"{success['rate']:.0%} ({success['lower']:.0%} to {success['upper']:.0%})"
+    )
     return [_peer(row), str(len(row["channel_ids"])), *_standing_cells(row), settles]
 
 
