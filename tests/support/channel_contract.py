@@ -9,6 +9,7 @@ from typing import Protocol
 import pytest
 
 from lightninglens.core.channels import ChannelState
+from lightninglens.core.costs import CostKind
 from lightninglens.core.errors import NodeRefused
 from lightninglens.core.node import ClosedChannel, Closure, OpenRequest
 from lightninglens.core.units import MSAT_PER_SAT, Msat, Sat
@@ -117,6 +118,24 @@ class ChannelManagerContract:
         assert point not in (await manager.export_backup()).channel_points
         with pytest.raises(NodeRefused):
             await manager.close(point)
+        await self._cost_what_the_chain_took(world, closed, spent_sat)
+
+    @staticmethod
+    async def _cost_what_the_chain_took(world: ChainWorld, closed: ClosedChannel, spent_sat: int) -> None:
+        """What was paid for opening and closing is told to whoever opened the channel, and to nobody else."""
+        assert closed.settled_sat is not None
+        costs = await world.router.reader.on_chain_costs()
+        told = {each.kind: each for each in costs if each.channel_point == closed.channel_point}
+        opening, closing = told[CostKind.OPEN], told[CostKind.CLOSE]
+        assert opening.fee_msat == (spent_sat - CAPACITY_SAT) * MSAT_PER_SAT
+        assert closing.fee_msat == (CAPACITY_SAT - PUSHED_SAT - closed.settled_sat) * MSAT_PER_SAT
+        for cost in (opening, closing):
+            assert (cost.channel_id, cost.peer_id, cost.unknown) == (closed.channel_id, closed.peer_id, "")
+            assert 0 < cost.at_ns <= world.now_ns() + 2 * 3600 * 10**9  # a block may be ahead of its time
+        theirs = await world.payee.reader.on_chain_costs()
+        assert closed.channel_point not in {each.channel_point for each in theirs}
+        height = (await world.router.reader.info()).block_height
+        assert await world.router.reader.on_chain_costs(since_height=height + 1) == ()
 
     @staticmethod
     async def _is_open(world: ChainWorld, point: str) -> ChannelState:

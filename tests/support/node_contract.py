@@ -16,7 +16,8 @@ from typing import Any, Protocol, TypeVar
 import pytest
 
 from lightninglens.app.node_checks import check_node
-from lightninglens.core.channels import ChannelPolicy, ChannelState
+from lightninglens.core.channels import ChannelPolicy, ChannelState, Opener
+from lightninglens.core.costs import CostKind, SelfPayment
 from lightninglens.core.errors import NodeRefused
 from lightninglens.core.forwards import Forward
 from lightninglens.core.htlc import HtlcEvent, HtlcEventKind, HtlcEventType, HtlcOutcome
@@ -29,6 +30,7 @@ from lightninglens.core.units import Blocks, Msat, Ppm
 Result = TypeVar("Result")
 UNKNOWN_CHANNEL = ChannelId.of(1, 2, 3)
 AMOUNT_MSAT = Msat(50_000_000)
+SMALL_MSAT = Msat(2_000_000)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -218,6 +220,31 @@ class NodeContract:
         assert abs(gained - change.amount_msat) < 1_000
         assert abs(sum(before.values()) - sum(after.values()) - outcome.fee_msat) < 2_000  # shown in whole sat
 
+    async def test_a_payment_to_oneself_is_told_and_one_to_another_is_not(self, world: World) -> None:
+        rebalancer, payer = ports(world.payer, "rebalancer", "payer")
+        before = await paid_to_oneself(world.payer)
+        change = await circle(world, amount_msat=SMALL_MSAT)
+        outcome = await world.done(rebalancer.rebalance(change))
+        assert outcome.succeeded, outcome.detail
+        order = KeysendOrder(payee=world.payee.node_id, amount_msat=SMALL_MSAT, max_fee_msat=Msat(100_000))
+        assert (await world.done(payer.keysend(order))).outcome is HtlcOutcome.SUCCEEDED
+        after = await paid_to_oneself(world.payer)
+        (made,) = [each for each in after if each not in before]
+        assert (made.amount_msat, made.fee_msat) == (outcome.moved_msat, outcome.fee_msat)
+        assert made.outgoing_channel_id == change.outgoing_channel_id
+        assert made.incoming_channel_id == change.incoming_channel_id
+        assert 0 < made.settled_ns <= world.now_ns()
+        assert await paid_to_oneself(world.payer, since_ns=world.now_ns() + 10**9) == []
+        assert await paid_to_oneself(world.router) == []
+
+    async def test_what_channels_cost_is_known_or_said_to_be_unknown(self, world: World) -> None:
+        for actor in (world.payer, world.router):
+            opened = {each.channel_id for each in await actor.reader.channels() if each.opener is Opener.LOCAL}
+            for cost in await actor.reader.on_chain_costs():
+                assert cost.channel_id in opened
+                assert cost.kind is CostKind.OPEN
+                assert cost.unknown if cost.fee_msat is None else cost.fee_msat > 0
+
     async def test_a_rebalance_that_fails_is_an_outcome_and_moves_nothing(self, world: World) -> None:
         (rebalancer,) = ports(world.payer, "rebalancer")
         change = await circle(world, max_fee_msat=1)
@@ -319,6 +346,10 @@ def policy_like(
 async def history(world: World, since_ns: int) -> list[Forward]:
     pages = world.router.reader.forwarding_history(since_ns=since_ns)
     return [each async for page in pages for each in page.forwards]
+
+
+async def paid_to_oneself(actor: Actor, since_ns: int = 0) -> list[SelfPayment]:
+    return [each async for page in actor.reader.self_payments(since_ns=since_ns) for each in page]
 
 
 async def first_events(stream: Any, count: int) -> list[HtlcEvent]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from lightninglens.core.attempts import AttemptState, EstimatedPayment, FailureCause
 from lightninglens.core.forward_sums import MOST_BUCKET, UNKNOWN_DISTANCE, SumKey, SumValues, distance_of
-from lightninglens.core.ids import ChannelId
+from lightninglens.core.ids import ChannelId, signed
 
 
 class Sums(NamedTuple):
@@ -55,7 +55,6 @@ class Refused(NamedTuple):
 Columns = TypeVar("Columns", Sums, Refused)
 _KEYS = len(SumKey._fields)
 _INCOMING: dict[type, int] = {Sums: Sums._fields.index("incoming"), Refused: Refused._fields.index("incoming")}
-_ID_RANGE = 2**64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,11 +84,6 @@ class Table(Generic[Columns]):
     def narrowed(self) -> "Table[Columns]":
         """Return the same in the narrowest columns that hold it."""
         return Table(channels=self.channels, columns=_like(self.columns, map(_narrow, self.columns)))
-
-
-def signed(channel_id: int) -> int:
-    """Return an id as the signed number of the same bits: an id of 64 bits may not fit otherwise."""
-    return channel_id - _ID_RANGE if channel_id >= _ID_RANGE // 2 else int(channel_id)
 
 
 def sum_table(sums: Iterable[tuple[SumKey, SumValues]]) -> Table[Sums]:

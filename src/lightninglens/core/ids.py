@@ -15,6 +15,7 @@ _MAX_BLOCK = 2**24 - 1
 _MAX_TX_INDEX = 2**24 - 1
 _MAX_OUTPUT = 2**16 - 1
 _MAX_PACKED = 2**64 - 1
+_ID_RANGE = 2**64
 
 
 def parse_node_id(text: str) -> NodeId:
@@ -112,3 +113,13 @@ class ChannelId(int):
             schema.str_schema(pattern=r"^\d{1,8}x\d{1,8}x\d{1,5}$"),
             serialization=schema.to_string_ser_schema(),
         )
+
+
+def signed(channel_id: int) -> int:
+    """Return an id as the signed number of the same bits, for where one of 64 bits would not fit."""
+    return channel_id - _ID_RANGE if channel_id >= _ID_RANGE // 2 else int(channel_id)
+
+
+def unsigned(stored: int) -> ChannelId:
+    """Return the id whose bits a signed number has."""
+    return ChannelId(stored % _ID_RANGE)

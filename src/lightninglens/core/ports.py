@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from lightninglens.core.bolt11 import SignedInvoice
 from lightninglens.core.channels import ChannelPolicy, ChannelState
+from lightninglens.core.costs import OnChainCost, SelfPayment
 from lightninglens.core.forwards import ForwardPage, Gap
 from lightninglens.core.htlc import HtlcEvent
 from lightninglens.core.ids import ChannelId, NodeId
@@ -86,6 +87,22 @@ class NodeReader(Protocol):
         """Yield the settled forwards from `since_ns` up to before `until_ns` (None: now), oldest first.
 
         Each page says which time is complete with it; the last one reaches `until_ns`.
+        """
+        ...
+
+    def self_payments(self, *, since_ns: int = 0) -> AsyncGenerator[tuple[SelfPayment, ...], None]:
+        """Yield the circular payments begun at or after `since_ns` that succeeded, in pages, the newest page first.
+
+        A payment that is still under way is in a later answer, so who reads again
+        goes back a while.
+        """
+        ...
+
+    async def on_chain_costs(self, *, since_height: int = 0) -> Sequence[OnChainCost]:
+        """Return what channels cost us that were opened or closed in a block from `since_height` on.
+
+        What the node pays for and cannot tell is there with its fee unknown; what
+        others pay for is not.
         """
         ...
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 from lightninglens.core.attempts import AttemptState, FailureCause, ForwardAttempt
 from lightninglens.core.channels import ChannelState
 from lightninglens.core.clock import PacedClock
+from lightninglens.core.costs import OnChainCost, SelfPayment
 from lightninglens.core.errors import NodeRefused
 from lightninglens.core.forwards import Forward, ForwardPage, Gap
 from lightninglens.core.htlc import FailureCode, FailureDetail, HtlcEvent, HtlcEventKind, HtlcEventType
@@ -65,6 +66,27 @@ class History(Protocol):
         """Return the channels as they were."""
         ...
 
+    @property
+    def costs(self) -> "CostHistory":
+        """What channels cost."""
+        ...
+
+
+class CostHistory(Protocol):
+    """What was recorded of costs: `storage.costs.CostTables`."""
+
+    def self_payments(self, *, since_ns: int, until_ns: int) -> Sequence[SelfPayment]:
+        """Return the payments to oneself that settled in a time, oldest first."""
+        ...
+
+    def on_chain(self, *, since_ns: int, until_ns: int) -> Sequence[OnChainCost]:
+        """Return what channels cost on the chain in a time."""
+        ...
+
+    def closed_channels(self) -> Sequence[ClosedChannel]:
+        """Return the channels that the node once had."""
+        ...
+
 
 @dataclass(slots=True)
 class ReplayNode:
@@ -87,8 +109,8 @@ class ReplayNode:
         return await asyncio.to_thread(self.history.channels_at, self.clock.now_ns())
 
     async def closed_channels(self) -> Sequence[ClosedChannel]:
-        """Return nothing: closed channels are not recorded."""
-        return ()
+        """Return the channels that were closed, some of them later than now: when that was is not recorded."""
+        return await asyncio.to_thread(self.history.costs.closed_channels)
 
     async def pending_channels(self) -> Sequence[PendingChannel]:
         """Return nothing: pending channels are not recorded."""
@@ -113,6 +135,17 @@ class ReplayNode:
             )
         if not found:
             yield ForwardPage(forwards=(), covered_from_ns=UnixNs(since_ns), covered_until_ns=UnixNs(end_ns))
+
+    async def self_payments(self, *, since_ns: int = 0) -> AsyncGenerator[tuple[SelfPayment, ...], None]:
+        """Yield what the node had paid itself since a time, in one page."""
+        until_ns = self.clock.now_ns() + 1
+        found = await asyncio.to_thread(self.history.costs.self_payments, since_ns=since_ns, until_ns=until_ns)
+        yield tuple(found)
+
+    async def on_chain_costs(self, *, since_height: int = 0) -> Sequence[OnChainCost]:  # noqa: ARG002 - the port's
+        """Return what channels had cost on the chain, from the beginning: heights are not recorded."""
+        until_ns = self.clock.now_ns() + 1
+        return await asyncio.to_thread(self.history.costs.on_chain, since_ns=0, until_ns=until_ns)
 
     async def htlc_events(self) -> AsyncGenerator[HtlcEvent | Gap, None]:
         """Yield all events and gaps of the recording, each when it is due."""

@@ -15,6 +15,7 @@ from typing import TypeVar
 import numpy as np
 
 from lightninglens.core.channels import ChannelPolicy, ChannelState
+from lightninglens.core.costs import OnChainCost, SelfPayment
 from lightninglens.core.errors import NodeRefused, NodeUnavailable
 from lightninglens.core.forwards import ForwardPage, Gap
 from lightninglens.core.graph import NetworkGraph
@@ -23,7 +24,7 @@ from lightninglens.core.ids import ChannelId, NodeId
 from lightninglens.core.node import ClosedChannel, NodeInfo, PendingChannel
 from lightninglens.core.ports import ChannelStatus
 from lightninglens.core.records import RebalanceChange, RebalanceOutcome
-from lightninglens.nodes.simulated_book import ForwardBook, closed_channels, reason_to_refuse
+from lightninglens.nodes.simulated_book import ForwardBook, SelfPaymentBook, closed_channels, reason_to_refuse
 from lightninglens.sim.engine import Engine
 from lightninglens.sim.reading import htlc_event
 from lightninglens.sim.rebalances import circular_payment, rebalance_outcome
@@ -52,6 +53,7 @@ class SimulatedWorld:
         self._waiting: dict[int, asyncio.Future[RebalanceOutcome]] = {}
         self._listeners: dict[int, set[asyncio.Queue[HtlcEvent | None]]] = {}
         self._book = ForwardBook(engine.now_ns)
+        self._self_payments = SelfPaymentBook()
         self._harvest_listeners: list[HarvestListener] = []
         self._end_listeners: list[Callable[[], None]] = []
         self._next_payment_id = FIRST_PAYMENT_ID
@@ -129,6 +131,10 @@ class SimulatedWorld:
 
         return await self.use(observe)
 
+    async def self_payments(self, node: int, since_ns: int) -> tuple[SelfPayment, ...]:
+        """Return what a node has paid itself since a time, oldest first."""
+        return await self.use(lambda _engine: self._self_payments.since(node, since_ns))
+
     async def listen(self, node: int) -> AsyncGenerator[HtlcEvent | Gap, None]:
         """Yield a node's HTLC events from now on; raises NodeUnavailable when the reader falls far behind."""
         queue: asyncio.Queue[HtlcEvent | None] = asyncio.Queue(MAX_UNREAD_EVENTS)
@@ -172,6 +178,7 @@ class SimulatedWorld:
             if future is not None and not future.done():
                 future.set_result(rebalance_outcome(harvest.payments, row))
         self._book.write(self.graph, harvest.htlc_events)
+        self._self_payments.write(self.graph, harvest)
         for event in harvest.htlc_events:
             for queue in list(self._listeners.get(int(event["node"]), ())):
                 if queue.full():
@@ -222,6 +229,14 @@ class SimulatedNode:
         end_ns = await self._world.use(lambda engine: engine.now_ns) if until_ns is None else until_ns
         for page in book.pages(self._row, since_ns, end_ns, PAGE_FORWARDS):
             yield page
+
+    async def self_payments(self, *, since_ns: int = 0) -> AsyncGenerator[tuple[SelfPayment, ...], None]:
+        """Yield what the node has paid itself and what settled since a time, in one page."""
+        yield await self._world.self_payments(self._row, since_ns)
+
+    async def on_chain_costs(self, *, since_height: int = 0) -> Sequence[OnChainCost]:  # noqa: ARG002 - the port's
+        """Return nothing: the simulator has no chain, and its channels open and close for free."""
+        return await self._world.use(lambda _engine: ())
 
     def htlc_events(self) -> AsyncGenerator[HtlcEvent | Gap, None]:
         """Yield the node's HTLC events from now on; raises NodeUnavailable when the reader falls far behind."""

@@ -1,4 +1,4 @@
-"""What a simulated node writes down beside the engine: its settled forwards. And what it refuses, as LND does."""
+"""What simulated nodes write down beside the engine: forwards, circular payments. And what they refuse, as LND does."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -7,16 +7,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightninglens.core.channels import ChannelPolicy
+from lightninglens.core.costs import SelfPayment
 from lightninglens.core.forwards import Forward, ForwardPage
 from lightninglens.core.graph import NetworkGraph
-from lightninglens.core.htlc import HtlcEventKind, HtlcEventType
+from lightninglens.core.htlc import FailureCode, HtlcEventKind, HtlcEventType
 from lightninglens.core.ids import ChannelId, NodeId
 from lightninglens.core.node import ClosedChannel
 from lightninglens.core.units import MAX_UINT32, MSAT_PER_SAT, Msat, Sat, UnixNs
 from lightninglens.sim.engine import Engine
+from lightninglens.sim.records import Harvest
 
 MAX_KEPT_FORWARDS = 200_000
 """Of one node; the oldest go first, and the coverage shrinks with them."""
+MAX_KEPT_SELF_PAYMENTS = 200_000
+"""Of one node."""
 LEAST_TIME_LOCK_DELTA_BLOCKS = 24
 MOST_TIME_LOCK_DELTA_BLOCKS = 2_016
 
@@ -57,6 +61,41 @@ class ForwardBook:
                 forwards=page, covered_from_ns=UnixNs(min(start_ns, end_ns)), covered_until_ns=UnixNs(end_ns)
             )
             start_ns = end_ns
+
+
+class SelfPaymentBook:
+    """The payments to themselves of all nodes, since the world began."""
+
+    def __init__(self) -> None:
+        self._payments: dict[int, deque[SelfPayment]] = {}
+
+    def write(self, graph: NetworkGraph, harvest: Harvest) -> None:
+        """Keep the attempts that settled at the node that sent them."""
+        attempts = harvest.attempts
+        if not len(attempts):
+            return
+        ends = np.cumsum(attempts["hops"])
+        last, targets = harvest.routes[ends - 1], graph.targets()
+        circular = (attempts["code"] == FailureCode.NONE) & (targets[last] == attempts["sender"])
+        for place in np.flatnonzero(circular).tolist():
+            row = attempts[place]
+            first = int(harvest.routes[int(ends[place]) - int(row["hops"])])
+            kept = self._payments.setdefault(int(row["sender"]), deque(maxlen=MAX_KEPT_SELF_PAYMENTS))
+            kept.append(
+                SelfPayment(
+                    payment_hash=f"{int(row['payment_id']):064x}",
+                    part=int(row["number"]),
+                    settled_ns=UnixNs(int(row["end_ns"])),
+                    outgoing_channel_id=graph.channel_id(first // 2),
+                    incoming_channel_id=graph.channel_id(int(last[place]) // 2),
+                    amount_msat=Msat(int(row["amount_msat"])),
+                    fee_msat=Msat(int(row["fee_msat"])),
+                )
+            )
+
+    def since(self, node: int, since_ns: int) -> tuple[SelfPayment, ...]:
+        """Return what a node has paid itself and what settled at or after a time, oldest first."""
+        return tuple(each for each in self._payments.get(node, ()) if each.settled_ns >= since_ns)
 
 
 def _forward(graph: NetworkGraph, row: NDArray[np.void], earliest_ns: int) -> Forward:

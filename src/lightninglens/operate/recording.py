@@ -23,6 +23,7 @@ from lightninglens.core.forwards import Forward, Gap, GapReason
 from lightninglens.core.ids import ChannelId
 from lightninglens.core.ports import NodeReader
 from lightninglens.core.units import NS_PER_DAY, NS_PER_HOUR, NS_PER_SECOND, UnixNs
+from lightninglens.operate.costs import CostReading
 from lightninglens.storage.forwards import Batch
 
 log = structlog.get_logger(__name__)
@@ -118,6 +119,8 @@ class Recording:
     options: RecordingOptions = field(default_factory=RecordingOptions)
     on_batch: Callable[[Batch], None] = lambda _batch: None
     """Told of what is about to be written, once per `flush_s`."""
+    costs: CostReading | None = None
+    """Keeps what channels earned and cost, as often as the book is read; None where nobody asks for it."""
     problem: str = ""
     """Why nothing can be written at the moment; empty when all is well."""
     accounting: HtlcAccounting = field(init=False)
@@ -153,6 +156,8 @@ class Recording:
                 group.create_task(self._repeat(self.options.look_s, self._look))
                 group.create_task(self._repeat(self.options.book_s, self._read_book))
                 group.create_task(self._repeat(self.options.flush_s, self.flush))
+                if self.costs is not None:
+                    group.create_task(self.costs.run(self.options.book_s))
         except BaseExceptionGroup as problems:
             raise problems.exceptions[0] from None
         finally:

@@ -16,10 +16,11 @@ from lightninglens.core.attempts import AttemptChanges, AttemptState, EstimatedP
 from lightninglens.core.channels import ChannelState
 from lightninglens.core.errors import DataError, LensError
 from lightninglens.core.forward_sums import SumKey, SumValues, sums_of
-from lightninglens.core.forward_tables import Recorded, signed
+from lightninglens.core.forward_tables import Recorded
 from lightninglens.core.forwards import Gap, GapReason
-from lightninglens.core.ids import ChannelId
+from lightninglens.core.ids import ChannelId, signed, unsigned
 from lightninglens.core.units import NS_PER_HOUR, UnixNs
+from lightninglens.storage.costs import CostTables
 from lightninglens.storage.files.codec import from_json, to_json
 from lightninglens.storage.forward_packs import forget_packs, pack_over, recorded
 from lightninglens.storage.sqlite.engine import READ_ONLY
@@ -27,7 +28,6 @@ from lightninglens.storage.sqlite.store import SqliteStore
 
 FORWARDS_FILE = "forwards.db"
 
-_ID_RANGE = 2**64
 _MOST_SIGNED = 2**63
 
 _ATTEMPT = (
@@ -92,6 +92,8 @@ class ForwardStore(SqliteStore):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, schema="forwards", durability="normal")
+        self.costs = CostTables(self._engine, path)
+        """What channels earned and cost, in the same database."""
 
     def write(self, batch: Batch) -> None:
         """Write a batch, whole or not at all; raises LensError when the disk refuses."""
@@ -162,7 +164,7 @@ class ForwardStore(SqliteStore):
     def peers(self) -> dict[ChannelId, str]:
         """Return who was at the other end of every channel that was ever seen; raises DataError."""
         query = "SELECT channel_id, peer_id FROM channels"
-        return dict(self._read(query, (), lambda row: (_channel(row[0]), str(row[1]))))
+        return dict(self._read(query, (), lambda row: (unsigned(row[0]), str(row[1]))))
 
     def recorded(self, *, since_ns: int, until_ns: int) -> Recorded:
         """Return what an analysis of a time is made of; raises DataError.
@@ -266,10 +268,6 @@ class ForwardStore(SqliteStore):
         )
 
 
-def _channel(signed: int) -> ChannelId:
-    return ChannelId(signed % _ID_RANGE)
-
-
 def _row(record: ForwardAttempt | EstimatedPayment, names: Iterable[str]) -> tuple[Any, ...]:
     return tuple(
         signed(value) if name in _CHANNEL_IDS else (None if value is None else int(value))
@@ -280,14 +278,14 @@ def _row(record: ForwardAttempt | EstimatedPayment, names: Iterable[str]) -> tup
 
 def _attempt(row: Sequence[Any]) -> ForwardAttempt:
     values = dict(zip(_ATTEMPT, row, strict=True))
-    values |= {name: _channel(values[name]) for name in _CHANNEL_IDS}
+    values |= {name: unsigned(values[name]) for name in _CHANNEL_IDS}
     values |= {"state": AttemptState(values["state"]), "cause": FailureCause(values["cause"])}
     return ForwardAttempt(**values)
 
 
 def _payment(row: Sequence[Any]) -> EstimatedPayment:
     values = dict(zip(_PAYMENT, row, strict=True))
-    values |= {name: _channel(values[name]) for name in _CHANNEL_IDS}
+    values |= {name: unsigned(values[name]) for name in _CHANNEL_IDS}
     values |= {"state": AttemptState(values["state"]), "cause": FailureCause(values["cause"])}
     values |= {name: bool(values[name]) for name in ("probing", "closed")}
     return EstimatedPayment(**values)

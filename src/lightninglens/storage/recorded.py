@@ -11,7 +11,7 @@ from typing import Any
 from lightninglens.core.attempts import ForwardAttempt
 from lightninglens.core.channels import ChannelState
 from lightninglens.core.errors import DataError
-from lightninglens.core.ids import ChannelId
+from lightninglens.core.ids import ChannelId, unsigned
 from lightninglens.core.node import NodeInfo
 from lightninglens.core.units import NS_PER_HOUR, Msat
 from lightninglens.storage.files.atomic import atomic_writer
@@ -80,8 +80,8 @@ class RecordedHistory(ForwardStore):
         )
         known = {state.channel_id: state for _, state in self.channels()}
         found = []
-        for signed, local_msat, remote_msat, outbound_msat, inbound_msat, active in rows:
-            state = known.get(ChannelId(signed % 2**64))
+        for stored, local_msat, remote_msat, outbound_msat, inbound_msat, active in rows:
+            state = known.get(unsigned(stored))
             if state is not None:
                 found.append(
                     dataclasses.replace(
@@ -101,7 +101,7 @@ class RecordedHistory(ForwardStore):
             "SELECT hour, channel_id, local_msat, remote_msat, active FROM balances"
             " WHERE hour >= ? AND hour < ? ORDER BY hour, channel_id",
             (from_hour, until_hour),
-            lambda row: (row[0], ChannelId(row[1] % 2**64), row[2], row[3], bool(row[4])),
+            lambda row: (row[0], unsigned(row[1]), row[2], row[3], bool(row[4])),
         )
 
 

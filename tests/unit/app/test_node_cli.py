@@ -131,7 +131,7 @@ def test_a_macaroon_is_baked_and_the_command_shown(node: StandIn, capsys: pytest
     assert code == 2
     assert "--replace" in err
     code, out, _ = lens(capsys, "node", "bake", "--role", "monitor", *place(node), "--json")
-    assert len(json.loads(out)["permissions"]) == 16
+    assert len(json.loads(out)["permissions"]) == 18
     code, out, _ = lens(capsys, "node", "bake", "--role", "payments", *place(node), "--print")
     assert out.startswith("lncli bakemacaroon --save_to ")
 

@@ -13,6 +13,8 @@ from lightninglens.app.alerts.series import SERIES, Level, SeriesRule
 from lightninglens.app.api.dependencies import MAX_PAGE, Named, Text, WatchedHere
 from lightninglens.app.api.errors import Problem
 from lightninglens.app.node.watched import RecordingStatus
+from lightninglens.app.profit import By
+from lightninglens.app.profit import to_plain as profit_to_plain
 from lightninglens.core.attempts import ForwardAttempt
 from lightninglens.core.errors import ConfigError
 from lightninglens.core.ids import ChannelId
@@ -149,6 +151,16 @@ async def missed_at(
         raise Problem(422, str(problem), where="path", what_to_do="write it as 800000x1x0, or as one number") from None
     names = {each.channel_id: each.peer_alias or each.peer_id[:12] for each in watched.channels()}
     return [_shown(each, names) for each in await watched.refused(wanted, hours=hours, limit=limit)]
+
+
+@router.get("/profit")
+async def profit(
+    watched: WatchedHere,
+    days: Annotated[float, Query(gt=0, le=366 * 5, allow_inf_nan=False, description="How far back.")] = 30.0,
+    by: By = By.CHANNEL,
+) -> dict[str, Any]:
+    """Return what was earned and spent in the last days, as `lens profit --json` says it."""
+    return profit_to_plain(await watched.profit(days, by))
 
 
 @router.get("/recording")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lightninglens.app.cli.framework import invocation, new_app
-from lightninglens.app.cli.lnd_options import AsJson
+from lightninglens.app.cli.lnd_options import AsJson, DataDir
 from lightninglens.core.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ app = new_app(
     help="Show the rules for alerts of `lens run`, and try them on what was recorded.",
     epilog="Example: lens alerts try --days 30",
 )
-
-DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Where recordings are kept.")]
 
 
 @app.command(name="list", epilog="Example: lens alerts list")

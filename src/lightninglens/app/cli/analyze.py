@@ -11,6 +11,7 @@ from lightninglens.app.cli.lnd_options import (
     GRPC_HOST,
     AllowBroad,
     AsJson,
+    DataDir,
     GrpcHost,
     LndDir,
     MacaroonFile,
@@ -23,7 +24,6 @@ from lightninglens.app.cli.lnd_options import (
     lnd_options,
 )
 from lightninglens.app.cli.missed import (
-    DataDir,
     LiquidityCost,
     ManageUrl,
     MinFailures,

@@ -1,5 +1,6 @@
-"""The options of all commands that speak to an LND node."""
+"""The options of all commands that speak to an LND node, and the connection that they make."""
 
+from contextlib import AsyncExitStack, asynccontextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -7,6 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from lightninglens.core.node import NodeInfo
+    from lightninglens.core.ports import NodeReader
     from lightninglens.nodes.lnd.client import LndOptions
 
 
@@ -36,7 +41,10 @@ AllowBroad = Annotated[
 Timeout = Annotated[float, typer.Option(help="Seconds to wait for an answer.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
 
+DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Where recordings are kept.")]
+
 GRPC_HOST = "localhost:10009"
+HELP_CONNECT = "Failed to connect via gRPC: try `lncli --network={network} getinfo`, and look at the macaroons there"
 
 
 def lnd_options(
@@ -65,3 +73,19 @@ def lnd_options(
         allow_broad_macaroon=allow_broad_macaroon,
         timeout_s=timeout,
     )
+
+
+@asynccontextmanager
+async def reading_node(options: "LndOptions") -> "AsyncIterator[tuple[NodeReader, NodeInfo]]":
+    """Connect to a node for reading, or say what to look at when that fails; yields also who it is."""
+    from lightninglens.core.errors import NodeUnavailable
+    from lightninglens.nodes.lnd.client.reader import LndReader
+
+    async with AsyncExitStack() as stack:
+        try:
+            reader = await stack.enter_async_context(LndReader.at(options))
+            info = await reader.info()
+        except NodeUnavailable as problem:
+            advice = HELP_CONNECT.format(network=options.network or "mainnet")
+            raise NodeUnavailable(f"{problem}. {advice}", condition=problem.condition) from None
+        yield reader, info

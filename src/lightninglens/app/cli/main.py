@@ -28,6 +28,7 @@ COMMANDS = {
         ("learn", "learn", "Train a model on what was recorded, and predict with it."),
         ("analyze", "analyze", "Show what a node failed to earn, from what was recorded."),
         ("monitor", "monitor", "Record what a node is asked to forward, and what it misses."),
+        ("profit", "profit", "Show what each channel of a node earns and costs."),
         ("report", "report", "Show missed opportunities from a file."),
         ("alerts", "alerts", "Show the rules for alerts, and try them on what was recorded."),
         ("rebalance", "rebalance", "Rebalance channels by circular self-payments."),

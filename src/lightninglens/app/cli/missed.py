@@ -1,10 +1,12 @@
 """What `lens analyze` and `lens monitor` share: their options, the node, how a report is shown."""
 
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from lightninglens.app.cli.lnd_options import reading_node
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -16,12 +18,10 @@ if TYPE_CHECKING:
     from lightninglens.nodes.lnd.client import LndOptions
 
 LEAST_EVENTS_VERSION = (0, 14, 0)
-HELP_CONNECT = "Failed to connect via gRPC: try `lncli --network={network} getinfo`, and look at the macaroons there"
 HELP_OLD = "HTLC monitoring requires LND 0.14+, and this is {version}: only what settled can be shown"
 HELP_NOTHING = "No missed routing opportunities found in {hours:g} hours: try a longer window, such as --hours 168"
 
 
-DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Where recordings are kept.")]
 ManageUrl = Annotated[
     str | None,
     typer.Option(help="lnd-manageJ, for what it knows of each channel; http://localhost:18081 or :8081."),
@@ -83,18 +83,10 @@ async def _managed(url: str, plain: dict[str, Any]) -> dict[str, Any]:
 
 @asynccontextmanager
 async def connected_node(options: "LndOptions") -> "AsyncIterator[tuple[NodeReader, NodeInfo]]":
-    """Connect to the node, or say what to look at when that fails."""
-    from lightninglens.core.errors import NodeUnavailable
-    from lightninglens.nodes.lnd.client.reader import LndReader
+    """Connect to the node, and say what it cannot tell."""
     from lightninglens.nodes.lnd.client.versions import LndVersion
 
-    async with AsyncExitStack() as stack:
-        try:
-            reader = await stack.enter_async_context(LndReader.at(options))
-            info = await reader.info()
-        except NodeUnavailable as problem:
-            advice = HELP_CONNECT.format(network=options.network or "mainnet")
-            raise NodeUnavailable(f"{problem}. {advice}", condition=problem.condition) from None
+    async with reading_node(options) as (reader, info):
         version = LndVersion.parse(info.version)
         if version.numbers is not None and version.numbers < LEAST_EVENTS_VERSION:
             typer.echo(HELP_OLD.format(version=version.shown), err=True)

@@ -49,18 +49,18 @@ def _cells(rank: int, row: "ReportRow") -> tuple[str, ...]:
     return (
         str(rank),
         row.channel,
-        _plain(row.peer)[:24],
+        printable(row.peer)[:24],
         f"{row.failures:,}",
         f"{row.missed_sat:,.2f} sats",
         "-" if row.monthly_sat is None else f"{row.monthly_sat:,.0f} sats",
         f"[{colour}]{row.urgency:.0f}[/{colour}]",
-        _NAMES.get(row.recommendation, _plain(row.recommendation)[:24]),
+        _NAMES.get(row.recommendation, printable(row.recommendation)[:24]),
         row.cause or "-",
         interval,
     )
 
 
-def _plain(text: str) -> str:
+def printable(text: str) -> str:
     """Return a peer's text without what a terminal or the table would take for a command."""
     return "".join(each for each in text if each.isprintable()).replace("[", "(").replace("]", ")")
 

@@ -14,6 +14,7 @@ from lightninglens.app.cli.lnd_options import (
     GRPC_HOST,
     AllowBroad,
     AsJson,
+    DataDir,
     GrpcHost,
     LndDir,
     MacaroonFile,
@@ -26,7 +27,6 @@ from lightninglens.app.cli.lnd_options import (
     lnd_options,
 )
 from lightninglens.app.cli.missed import (
-    DataDir,
     LiquidityCost,
     ManageUrl,
     MinFailures,
@@ -107,6 +107,7 @@ async def _monitor(
     from lightninglens.app.running import find_running
     from lightninglens.core.clock import SystemClock
     from lightninglens.core.units import NS_PER_HOUR
+    from lightninglens.operate.costs import CostReading
     from lightninglens.operate.recording import Recording
     from lightninglens.storage.forwards import FORWARDS_FILE, ForwardStore
     from lightninglens.storage.lock import DataDirectoryLock
@@ -126,7 +127,7 @@ async def _monitor(
                 typer.echo(f"recording {name}{by} for {duration_h:g} hours; Ctrl-C ends it early")
             if running is None:
                 write_node(folder, info)
-                recording = Recording(reader, store, clock)
+                recording = Recording(reader, store, clock, costs=CostReading(reader, store.costs, clock))
                 await _until(seconds, lambda: _statistics(recording), recording.run(), quiet=as_json)
             else:
                 url = running.url

@@ -12,6 +12,7 @@ from lightninglens.app.lab import Lab
 from lightninglens.app.node.watched import WatchedNode
 from lightninglens.app.switches import MOST_SPEED
 from lightninglens.core.errors import NodeUnavailable
+from lightninglens.operate.costs import CostReading
 from lightninglens.operate.recording import Recording, RecordingOptions
 from lightninglens.storage.forwards import FORWARDS_FILE, ForwardStore
 from lightninglens.storage.recorded import RecordedHistory
@@ -21,7 +22,7 @@ log = structlog.get_logger(__name__)
 FOLDER = "lab-nodes"
 MOST_NODES = 20
 """A larger network's nodes are not recorded one by one."""
-OPTIONS = RecordingOptions(look_s=5.0, most_forward_s=MOST_SPEED * RecordingOptions().most_forward_s)
+OPTIONS = RecordingOptions(look_s=5.0, book_s=10.0, most_forward_s=MOST_SPEED * RecordingOptions().most_forward_s)
 """In real time: a lab is often faster than that, and its clock never set."""
 
 
@@ -46,9 +47,10 @@ async def recorded_nodes(lab: Lab, data_dir: Path) -> AsyncIterator[list[Watched
 async def _watched(lab: Lab, row: int, folder: Path, stack: contextlib.ExitStack) -> WatchedNode:
     node = lab.simulated.node(row)
     path = folder / node.node_id[:20] / FORWARDS_FILE
+    keeper = stack.enter_context(ForwardStore(path))
     return WatchedNode(
         info=await node.info(),
-        recording=Recording(node, stack.enter_context(ForwardStore(path)), lab, OPTIONS),
+        recording=Recording(node, keeper, lab, OPTIONS, costs=CostReading(node, keeper.costs, lab)),
         store=stack.enter_context(RecordedHistory(path)),
         clock=lab,
     )

@@ -31,6 +31,7 @@ from lightninglens.core.clock import SystemClock
 from lightninglens.core.errors import NodeUnavailable
 from lightninglens.core.node import NodeInfo
 from lightninglens.core.ports import NodeReader
+from lightninglens.operate.costs import CostReading
 from lightninglens.operate.recording import Recording
 from lightninglens.storage.forwards import FORWARDS_FILE, Batch, ForwardStore
 from lightninglens.storage.lock import DataDirectoryLock
@@ -210,7 +211,8 @@ class NodeService:
     ) -> None:
         clock, options = self.source.clock, self.source.recording
         observer = NodeObserver(info, self.source.mode, now_ns=clock.now_ns(), speed=self.options.speed)
-        recording = Recording(reader, keeper, clock, options)
+        costs = CostReading(reader, keeper.costs, clock)
+        recording = Recording(reader, keeper, clock, options, costs=costs)
         watched = WatchedNode(
             info=info, recording=recording, store=store, readings=readings, clock=clock, rules=self.options.rules
         )

@@ -11,6 +11,7 @@ from lightninglens.analytics.missed.report import MissedReport
 from lightninglens.app.alerts.backtest import Trial, history, try_rule
 from lightninglens.app.alerts.series import Reading, SeriesRule
 from lightninglens.app.missed import analyse
+from lightninglens.app.profit import By, ProfitReport, profit_report
 from lightninglens.core.attempts import ForwardAttempt
 from lightninglens.core.channels import ChannelState
 from lightninglens.core.clock import Clock
@@ -100,6 +101,11 @@ class WatchedNode:
                 del self._reports[next(iter(self._reports))]
             self._reports[key] = (time.monotonic(), report)
             return report
+
+    async def profit(self, days: float, by: By) -> ProfitReport:
+        """Return what was earned and spent in the last days; raises DataError when the records cannot be read."""
+        channels, now_ns = self.channels(), self.clock.now_ns()
+        return await self.read(lambda store: profit_report(store, channels, now_ns=now_ns, days=days, by=by))
 
     async def refused(self, channel_id: ChannelId, *, hours: float, limit: int) -> list[ForwardAttempt]:
         """Return what was refused towards a channel in the last hours, newest first."""

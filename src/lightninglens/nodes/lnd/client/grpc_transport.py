@@ -21,7 +21,7 @@ MIB = 1 << 20
 MAX_GRAPH_BYTES = 200 * MIB
 """LND's own limit (`MaxGrpcMsgSize`)."""
 MAX_ANSWER_BYTES = 16 * MIB
-_LARGE = ("DescribeGraph", "ForwardingHistory", "ListPayments")
+_LARGE = ("DescribeGraph", "ForwardingHistory", "GetTransactions", "ListPayments")
 
 _SERVICE_CONFIG = json.dumps(
     {

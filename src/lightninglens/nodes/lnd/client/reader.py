@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 from lightninglens.core.channels import ChannelState
 from lightninglens.core.clock import Clock
+from lightninglens.core.costs import OnChainCost, SelfPayment
 from lightninglens.core.errors import NodeRefused, NodeUnavailable
 from lightninglens.core.forwards import Forward, ForwardPage, Gap
 from lightninglens.core.htlc import HtlcEvent
 from lightninglens.core.ids import NodeId
 from lightninglens.core.node import ClosedChannel, NodeInfo, PendingChannel
+from lightninglens.nodes.lnd.client.costs import on_chain_costs, self_payments
 from lightninglens.nodes.lnd.client.events import Source, htlc_events
 from lightninglens.nodes.lnd.client.faults import CallFailed, Code, clean
 from lightninglens.nodes.lnd.client.history import all_forwards, forwarding_history
@@ -119,6 +121,15 @@ class LndReader:
         """Yield the settled forwards of a time, oldest first."""
         async for page in forwarding_history(self._session, since_ns=since_ns, until_ns=until_ns):
             yield page
+
+    async def self_payments(self, *, since_ns: int = 0) -> AsyncGenerator[tuple[SelfPayment, ...], None]:
+        """Yield the payments to our own key that succeeded, the newest page first."""
+        async for page in self_payments(self._session, since_ns=since_ns):
+            yield page
+
+    async def on_chain_costs(self, *, since_height: int = 0) -> Sequence[OnChainCost]:
+        """Return what channels cost us on the chain, as far as the wallet knows."""
+        return await on_chain_costs(self._session, await own_channels(self._session), since_height=since_height)
 
     def htlc_events(self) -> AsyncGenerator[HtlcEvent | Gap, None]:
         """Yield HTLC events and gaps, over breaks of the connection, until the node refuses."""

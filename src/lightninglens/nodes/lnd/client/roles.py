@@ -44,7 +44,8 @@ _NEEDED = {
         "lnrpc.Lightning/ChannelBalance lnrpc.Lightning/CheckMacaroonPermissions lnrpc.Lightning/ClosedChannels"
         " lnrpc.Lightning/DescribeGraph lnrpc.Lightning/FeeReport lnrpc.Lightning/ForwardingHistory"
         " lnrpc.Lightning/GetChanInfo lnrpc.Lightning/GetInfo lnrpc.Lightning/GetNetworkInfo"
-        " lnrpc.Lightning/GetNodeInfo lnrpc.Lightning/ListChannels lnrpc.Lightning/PendingChannels"
+        " lnrpc.Lightning/GetNodeInfo lnrpc.Lightning/GetTransactions lnrpc.Lightning/ListChannels"
+        " lnrpc.Lightning/ListPayments lnrpc.Lightning/PendingChannels"
         " lnrpc.Lightning/SubscribeChannelEvents lnrpc.Lightning/SubscribeChannelGraph"
         " routerrpc.Router/SubscribeHtlcEvents verrpc.Versioner/GetVersion"
     ),

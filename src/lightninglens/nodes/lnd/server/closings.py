@@ -45,7 +45,11 @@ class Closings:
 
     def balance_sat(self, channel: int, row: int) -> int:
         """Return what a node gets out of a channel that is being closed."""
-        return self._closings[channel].balances_sat.get(row, 0)
+        return self.outputs_sat(channel).get(row, 0)
+
+    def outputs_sat(self, channel: int) -> Mapping[int, int]:
+        """Return what each end gets out of a channel that is being closed, by its row."""
+        return self._closings[channel].balances_sat
 
     def done(self, engine: Engine, nodes: Mapping[int, ServedNode]) -> Iterator[tuple[int, ServedNode]]:
         """Yield each channel that is gone now with each served node that had it, once."""
@@ -88,6 +92,27 @@ class Closings:
             open_initiator=local if ends[engine.opener_side(channel)] == node.row else remote,
             close_initiator=local if closing.closer == node.row else remote,
         )
+
+
+def closing_transaction(
+    summary: lnrpc.ChannelCloseSummary, outputs_sat: Mapping[int, int], row: int, time_s: int
+) -> lnrpc.Transaction:
+    """Return a closing transaction as the wallet of the node in `row` shows it; `outputs_sat` by node.
+
+    The wallet does not own what it spends, so it shows no fee (`minedTransactionsToDetails`).
+    """
+    paid = [(end, amount_sat) for end, amount_sat in sorted(outputs_sat.items()) if amount_sat]
+    return lnrpc.Transaction(
+        tx_hash=summary.closing_tx_hash,
+        amount=outputs_sat.get(row, 0),
+        block_height=summary.close_height,
+        time_stamp=time_s,
+        label=f"0:closechannel:shortchanid-{summary.chan_id}",
+        output_details=[
+            lnrpc.OutputDetail(output_index=index, amount=amount_sat, is_our_address=end == row)
+            for index, (end, amount_sat) in enumerate(paid)
+        ],
+    )
 
 
 def closing_txid(channel_id: ChannelId) -> str:

@@ -175,8 +175,12 @@ class ServedNetwork:
                 event = closings.activity(engine.graph.channel_id(row), active=bool(active[row]))
                 node.channel_hub.publish(event)
         for row, node in self.closings.done(engine, self.nodes):
-            update = closings.closed_update(self.closings.summary(engine, row, node))
-            node.channel_hub.publish(update.SerializeToString())
+            summary = self.closings.summary(engine, row, node)
+            outputs_sat = self.closings.outputs_sat(row)
+            if outputs_sat.get(node.row):
+                time_s = self.now_ns(engine) // NS_PER_SECOND
+                node.record_transaction(closings.closing_transaction(summary, outputs_sat, node.row, time_s))
+            node.channel_hub.publish(closings.closed_update(summary).SerializeToString())
 
     def _ends(self, engine: Engine, row: int) -> list[ServedNode]:
         ends = (int(engine.graph.node1[row]), int(engine.graph.node2[row]))

@@ -32,6 +32,7 @@ LISTED = {
         lnrpc.Lightning/GetNodeInfo lnrpc.Lightning/GetNetworkInfo lnrpc.Lightning/SubscribeChannelEvents
         lnrpc.Lightning/SubscribeChannelGraph routerrpc.Router/SubscribeHtlcEvents
         verrpc.Versioner/GetVersion lnrpc.Lightning/CheckMacaroonPermissions
+        lnrpc.Lightning/GetTransactions lnrpc.Lightning/ListPayments
     """,
     Role.FEES: """
         lnrpc.Lightning/GetInfo lnrpc.Lightning/ListChannels lnrpc.Lightning/GetChanInfo lnrpc.Lightning/FeeReport
