@@ -136,7 +136,9 @@ async def test_a_recorded_node_is_read_as_any_other_and_says_when_it_is_over(tmp
         node = ReplayNode(history, INFO, clock, end_ns=START_NS + 3 * NS_PER_HOUR, on_end=over.set)
         assert (await node.channels())[0].local_msat == 500_000_000
         assert (await node.info()).alias == "mine"
-        assert (await node.closed_channels(), await node.pending_channels()) == ((), ())
+        assert (list(await node.closed_channels()), await node.pending_channels()) == ([], ())
+        assert [page async for page in node.self_payments()] == [()]
+        assert list(await node.on_chain_costs()) == []
         with pytest.raises(NodeRefused, match="no graph"):
             await node.graph()
         items = [item async for item in node.htlc_events()]

@@ -124,7 +124,7 @@ def test_a_database_from_before_is_brought_up_to_date(path: Path) -> None:
     with sqlite3.connect(path) as old:
         for table in ("self_payments", "on_chain_costs", "closed_channels", "settled_hours"):
             old.execute(f"DROP TABLE {table}")
-        old.execute("UPDATE alembic_version SET version_num = 'forwards_0001'")
+        old.execute("UPDATE alembic_version SET version_num = 'forwards_0002'")
     with ForwardStore(path) as store:
         assert store.costs.read_until().settled_ns == 0
         store.costs.write_self_payments([PAYMENT])
