@@ -57,6 +57,7 @@ _RULES: tuple[tuple[str, Callable[[ChannelCase], int]], ...] = (
     ("each failure's fee (documented, LNDg)", lambda case: case.each_failure_msat),
     ("each payment's fee", lambda case: case.each_payment_msat),
     ("volume at the own rate (lightning-jet)", lambda case: case.volume_msat),
+    ("the truth again, with other delays", lambda case: case.truth_again_msat),
 )
 
 
