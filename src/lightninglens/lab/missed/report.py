@@ -42,7 +42,7 @@ class MissedTruth:
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
-    format: Literal["lightninglens/missed-truth/1"] = "lightninglens/missed-truth/1"
+    format: Literal["lightninglens/missed-truth/2"] = "lightninglens/missed-truth/2"
     options: MissedOptions
     complete: bool
     seeds: int

@@ -62,12 +62,27 @@ class ChannelCase:
     """What lightning-jet counts, the amounts of all refused attempts, at the channel's own fee rate."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """One node of a world that refused much, and what was seen of it."""
+
+    ego: EgoNetwork
+    recording: Recording
+    watch: Watch
+
+
 def run_seed(options: MissedOptions, seed: int) -> list[ChannelCase]:
     """Return the channels of one node of one world that refused enough; none where there is no such node."""
+    seen = watch_node(options, seed)
+    return [] if seen is None else _cases(seen, options, seed)
+
+
+def watch_node(options: MissedOptions, seed: int) -> Watched | None:
+    """Run one world, and one of its nodes watched; None where no node refused enough."""
     base = _whole(options, seed)
     centre = _choose(base, seed)
     if centre is None:
-        return []
+        return None
     ego = cut(base, centre, options.radius)
     watch, prepare = watched(ego.centre)
     looked = [0]
@@ -79,9 +94,9 @@ def run_seed(options: MissedOptions, seed: int) -> list[ChannelCase]:
             looked[0] = step.now_ns
 
     stepwise = replace(ego, scenario=replace(ego.scenario, snapshot_interval_s=LOOK_NS // NS_PER_SECOND))
-    alone = run_twin(stepwise, prepare=prepare, watch_step=see)
+    recording = run_twin(stepwise, prepare=prepare, watch_step=see)
     watch.finish()
-    return _cases(ego, alone, watch, options, seed)
+    return Watched(ego=ego, recording=recording, watch=watch)
 
 
 def _whole(options: MissedOptions, seed: int) -> Recording:
@@ -114,7 +129,8 @@ def _refused_for_balance(rows: NDArray[np.void]) -> NDArray[np.bool_]:
     return lacked & (rows["failed_index"] > 0) & (rows["failed_direction"] >= 0)
 
 
-def _cases(ego: EgoNetwork, alone: Recording, watch: Watch, options: MissedOptions, seed: int) -> list[ChannelCase]:
+def _cases(seen: Watched, options: MissedOptions, seed: int) -> list[ChannelCase]:
+    ego, alone, watch = seen.ego, seen.recording, seen.watch
     evidence = watch.evidence()
     missed = missed_revenue(evidence, frozenset({FailureCause.LIQUIDITY}))
     again = replace(ego, scenario=replace(ego.scenario, seed=ego.scenario.seed + 1))
