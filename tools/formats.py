@@ -9,6 +9,7 @@ from lightninglens.core.effects import Effect, EffectKnown
 from lightninglens.core.model_card import ModelCard
 from lightninglens.core.records import JournalRecord, Plan
 from lightninglens.lab.compare import Comparison
+from lightninglens.lab.failures import FailurePrediction
 from lightninglens.lab.learning import features as feature_files
 from lightninglens.lab.learning.evaluating import Evaluation
 from lightninglens.lab.learning.formats import CSV_TABLES, OTHER_NAMES
@@ -33,6 +34,10 @@ JSON_FORMATS: Mapping[str, tuple[type[Any], str]] = {
     "effect-known": (EffectKnown, "What is estimated to have come of it, a horizon later. Kept beside it."),
     "journal": (JournalRecord, "One step of one change, written before the act. Kept in `journal.db`, append-only."),
     "comparison": (Comparison, "`comparison.json` of `lens lab compare`: options, levels, differences, single worlds."),
+    "failure-prediction": (
+        FailurePrediction,
+        "`failures.json` of `lens lab failures`: how well each rule told which HTLCs would be refused.",
+    ),
     "missed-truth": (
         MissedTruth,
         "`missed.json` of `lens lab missed`: what was said of each channel, what was true, and how each rule did.",

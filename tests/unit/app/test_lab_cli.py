@@ -112,14 +112,26 @@ def test_missed_revenue_is_held_against_the_truth(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "| expected (this) |" in done.stdout
     written = json.loads((tmp_path / "found/missed.json").read_bytes())
-    assert written["format"] == "lightninglens/missed-truth/1"
+    assert written["format"] == "lightninglens/missed-truth/2"
 
 
+def test_predictions_of_refusals_are_scored(tmp_path: Path) -> None:
+    small = ("--seeds", "1", "--first-seed", "105", "--graph", "synthetic:300", "--payments", "20000")
+    done = lens("lab", "failures", *small, "--processes", "1", "--out", "found", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    written = json.loads((tmp_path / "found/failures.json").read_bytes())
+    assert json.loads(done.stdout) == written
+    assert written["format"] == "lightninglens/failure-prediction/1"
+
+
+@pytest.mark.parametrize("command", ["missed", "failures"])
 @pytest.mark.parametrize(
     ("option", "value", "told"), [("--demand", "nonsense", "nonsense"), ("--out", "file", "is a file")]
 )
-def test_a_truth_table_that_cannot_be_is_refused(option: str, value: str, told: str, tmp_path: Path) -> None:
+def test_a_truth_table_that_cannot_be_is_refused(
+    command: str, option: str, value: str, told: str, tmp_path: Path
+) -> None:
     (tmp_path / "file").touch()
-    done = lens("lab", "missed", option, value, cwd=tmp_path)
+    done = lens("lab", command, option, value, cwd=tmp_path)
     assert done.returncode == 2
     assert told in done.stderr

@@ -23,6 +23,7 @@ def case(truth_msat: int, expected_msat: int, *, width: float = 0.5) -> ChannelC
         payments=40,
         true_payments=35,
         truth_msat=truth_msat,
+        truth_again_msat=truth_msat + 1_000,
         attracted_msat=7,
         lower_msat=int(expected_msat * (1 - width)),
         expected_msat=expected_msat,
@@ -35,7 +36,7 @@ def case(truth_msat: int, expected_msat: int, *, width: float = 0.5) -> ChannelC
 
 def test_scores_are_what_one_works_out_by_hand() -> None:
     cases = [case(10_000, 9_000), case(20_000, 30_000), case(40_000, 40_000), case(-5_000, 100)]
-    ours, each, _, volume = scores_of(cases)
+    ours, each, _, volume, again = scores_of(cases)
     assert ours.channels == 3
     assert ours.median_error == pytest.approx(0.1)
     assert ours.covered == pytest.approx(3 / 4)
@@ -43,6 +44,7 @@ def test_scores_are_what_one_works_out_by_hand() -> None:
     assert ours.total_ratio == pytest.approx(79_100 / 65_000)
     assert each.median_error == pytest.approx(9.0)
     assert each.covered is None
+    assert again.median_error == pytest.approx(0.05)
     assert volume.total_ratio == pytest.approx(20 * 79_100 / 65_000)
 
 

@@ -1,9 +1,9 @@
 """What a node did not earn because it could not serve: lower, expected and upper, per outgoing channel.
 
-For each payment that met our price and was refused: the fee that it offered, times
-the probability that it would have settled, less what it earned us by another way.
-Served payments fill the channels that they come by, so one is counted only while
-the incoming side could still have brought it.
+For each payment that met our price and was refused: the fee that it offered, less
+what it earned us by another way, times the probability that it would have settled
+and that it would have done so by us. Served payments fill the channels that they
+come by, so how much the incoming side could still have brought is part of it.
 """
 
 from dataclasses import dataclass
@@ -12,17 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightninglens.analytics.missed._serving import serve
+from lightninglens.analytics.missed.chance import chance_by_us
 from lightninglens.analytics.missed.columns import Evidence, Refused, buckets_of
-from lightninglens.analytics.missed.rates import SettleRate, settle_rate
-from lightninglens.core.attempts import EARNING_CAUSES, FailureCause
+from lightninglens.analytics.missed.rates import settle_rate
+from lightninglens.core.attempts import EARNING_CAUSES, AttemptState, FailureCause
 
-INTERVAL_SDS = 1.2816
-"""80 % of a normal distribution."""
-MODEL_SHARE = 0.6
-"""What the model leaves out (senders that would have learnt, displaced traffic), as a share of the figure.
-
-Set from `lens lab missed`, seeds 101 to 112; the table in docs/explanation/missed-revenue.md is of others.
-"""
+# Fitted with `lens lab missed`, seeds 101 to 140 and 201 to 271, so that 5 % of the channels were below and 5 % above.
+LOWER_SPREADS = 1.6
+UPPER_SPREADS = 2.9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +53,7 @@ def missed_revenue(evidence: Evidence, causes: frozenset[FailureCause] = EARNING
     rate = settle_rate(evidence, refused.incoming, refused.outgoing, buckets_of(refused.amount_msat), refused.distance)
     worth_msat = _worth_msat(refused)
     share = _served(evidence, refused, rate)
-    expected = rate.probability * share * worth_msat
+    chance, blocked = _chances(refused, rate, share)
     count = len(evidence.channels)
     outgoing = refused.outgoing
 
@@ -64,21 +61,21 @@ def missed_revenue(evidence: Evidence, causes: frozenset[FailureCause] = EARNING
         return _sums(outgoing, values, count)
 
     wanting = np.isin(refused.cause, [FailureCause.LIQUIDITY, FailureCause.SLOTS])
-    sd = np.sqrt(_variance(count, outgoing, share * worth_msat, rate) + (MODEL_SHARE * per_channel(expected)) ** 2)
-    total = per_channel(expected)
-    would_settle = per_channel(rate.probability * worth_msat)
+    total = per_channel(chance * worth_msat)
+    spread = _spread_msat(count, refused, chance)
+    would_come = per_channel((chance + blocked) * worth_msat)
     return Missed(
         attempts=per_channel(refused.refused_here).astype(np.int64),
         payments=np.bincount(outgoing, minlength=count),
         offered_fee_msat=per_channel(refused.fee_msat).astype(np.int64),
-        lower_msat=total - INTERVAL_SDS * sd,
+        lower_msat=total - LOWER_SPREADS * spread,
         expected_msat=total,
-        upper_msat=total + INTERVAL_SDS * sd,
-        liquidity_msat=per_channel(rate.probability * share * np.where(wanting, refused.amount_msat, 0)),
-        served_share=np.divide(total, would_settle, out=np.ones(count), where=would_settle > 0),
-        blocked_msat=_sums(refused.incoming, rate.probability * (1 - share) * worth_msat, count),
+        upper_msat=total + UPPER_SPREADS * spread,
+        liquidity_msat=per_channel(chance * np.where(wanting, refused.amount_msat, 0)),
+        served_share=np.divide(total, would_come, out=np.ones(count), where=would_come > 0),
+        blocked_msat=_sums(refused.incoming, blocked * worth_msat, count),
         blocked_payments=np.bincount(refused.incoming[share < 1.0], minlength=count),
-        blocked_amount_msat=_sums(refused.incoming, rate.probability * (1 - share) * refused.amount_msat, count),
+        blocked_amount_msat=_sums(refused.incoming, blocked * refused.amount_msat, count),
     )
 
 
@@ -99,33 +96,44 @@ def _worth_msat(refused: Refused) -> NDArray[np.float64]:
 
     It is below 0 where the sender came back over a channel of ours that is dearer.
     """
-    earned = refused.settled_fee_msat + refused.elsewhere_fee_msat
-    return (refused.fee_msat - earned).astype(np.float64)
+    return (refused.fee_msat - _earned_msat(refused)).astype(np.float64)
 
 
-def _variance(
-    count: int, outgoing: NDArray[np.int64], worth_msat: NDArray[np.float64], rate: SettleRate
-) -> NDArray[np.float64]:
-    """Return the variance of each channel's sum: each payment's chance, and the error that a class shares."""
-    p = rate.probability
-    chance = _sums(outgoing, worth_msat**2 * p * (1 - p), count)
-    if not len(outgoing):
-        return chance
-    groups = int(rate.group.max()) + 1
-    classes, place = np.unique(outgoing * groups + rate.group, return_inverse=True)
-    shared_msat = _sums(place, worth_msat, len(classes))
-    error = np.zeros(groups)
-    error[rate.group] = rate.variance
-    return chance + _sums(classes // groups, shared_msat**2 * error[classes % groups], count)
+def _earned_msat(refused: Refused) -> NDArray[np.int64]:
+    return np.asarray(refused.settled_fee_msat + refused.elsewhere_fee_msat)
 
 
-def _served(evidence: Evidence, refused: Refused, rate: SettleRate) -> NDArray[np.float64]:
+def _chances(
+    refused: Refused, rate: NDArray[np.float64], share: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return how likely each payment would have settled by us, and how much likelier with ample inbound liquidity."""
+    came_back = refused.state == AttemptState.FAILED_DOWNSTREAM
+    by_us = chance_by_us(refused.outgoing, refused.amount_msat, share, came_back)
+    if_ample = chance_by_us(refused.outgoing, refused.amount_msat, np.ones(len(share)), came_back)
+    return rate * by_us, rate * (if_ample - by_us)
+
+
+def _spread_msat(count: int, refused: Refused, chance: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return what the interval of each channel is measured in.
+
+    How unsure each payment is, as if all erred the same way; the same, as if each
+    erred by itself; and all that was earned another way, which serving would have put
+    at risk.
+    """
+    unsure = chance * (1 - chance)
+    earned_msat = _earned_msat(refused)
+    alone = _sums(refused.outgoing, unsure * (refused.fee_msat + earned_msat).astype(np.float64) ** 2, count)
+    together = _sums(refused.outgoing, unsure * refused.fee_msat + earned_msat, count)
+    return together + np.sqrt(alone)
+
+
+def _served(evidence: Evidence, refused: Refused, rate: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return which share of each payment the incoming channels could have brought beside what they did bring."""
     peers = evidence.peers.astype(np.uint32)
     incoming, outgoing = peers[refused.incoming], peers[refused.outgoing]
     share = np.ones(len(incoming))
     amount = refused.amount_msat.astype(np.float64)
-    wanted = amount * rate.probability
+    wanted = amount * rate
     left = refused.incoming_spendable_msat.astype(np.float64)
     excess = np.zeros(int(evidence.peers.max()) + 1 if len(evidence.peers) else 0)
     for peer, first in zip(*np.unique(outgoing, return_index=True), strict=True):

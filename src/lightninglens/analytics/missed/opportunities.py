@@ -81,7 +81,7 @@ class Opportunity:
     urgency_score: float
     """Documented: 0 to 100."""
     lower_msat: Msat
-    """What would really have been earned, with an 80 % interval."""
+    """What would really have been earned, with a 90 % interval."""
     expected_msat: Msat
     upper_msat: Msat
     monthly_lower_msat: Msat | None

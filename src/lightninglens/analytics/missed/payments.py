@@ -1,10 +1,11 @@
 """Attempts that are one payment, as far as one can tell without a payment hash.
 
 A sender tries again within seconds, with the same amount or, as LND splits, with
-a half, a quarter, ...; parts of one payment are in flight together and settle
-together. So attempts of the same pair of peers, close in time and of equal or
-halved amount, none of which has settled before the next began, are one payment.
-Two payments of the same amount at the same time are taken for one.
+a half, a quarter, ... of what is left; parts of one payment are in flight together
+and settle together. So attempts of the same pair of peers, close in time and of
+equal or halved amount, none of which has settled before the next began, are one
+payment; where one has just failed, a smaller one is a part of what is left.
+Two payments at the same time that look like that are taken for one.
 """
 
 import math
@@ -19,6 +20,13 @@ from lightninglens.core.units import NS_PER_SECOND, Msat, UnixNs
 
 GAP_NS = 60 * NS_PER_SECOND
 """LND gives a payment up after 60 s; the next attempt comes within that or not at all."""
+REST_GAP_NS = 5 * NS_PER_SECOND
+"""So soon after a failure a smaller amount is taken for what is left of the payment, once other ways took a part.
+
+Fitted on the worlds of `lens lab missed`, seeds 101 to 125: the count of payments was 1.04 times the true one.
+"""
+PARALLEL_NS = NS_PER_SECOND
+"""So soon after a refusal the same amount is another part, and no retry: its sender has not heard yet."""
 TOLERANCE = 0.01
 """Fees further down the route differ from attempt to attempt by less than this share of the amount."""
 MOST_HALVINGS = 4
@@ -28,6 +36,15 @@ _LEAST_STEPS = 3
 _LOG_STEP = math.log1p(2 * TOLERANCE)
 
 Pair = tuple[NodeId, NodeId]
+
+
+@dataclass(slots=True)
+class _Parts:
+    """Refused attempts of one amount, each before its sender can have heard of the one before."""
+
+    latest_ns: int
+    amount_msat: int = 0
+    fee_msat: int = 0
 
 
 @dataclass(slots=True)
@@ -56,6 +73,8 @@ class _Open:
     incoming_spendable_msat: Msat | None = None
     remaining_blocks: int | None = None
     probing: bool = False
+    refused_parts: dict[int, _Parts] = field(default_factory=dict)
+    """By class of their amount."""
 
     @property
     def state(self) -> AttemptState:
@@ -103,11 +122,11 @@ class PaymentTracker:
     def begin(self, attempt: ForwardAttempt, pair: Pair) -> int:
         """Count an attempt that was refused or went on, and return the number of its payment."""
         of_pair = self._pairs.setdefault(pair, _Pair())
-        payment = self._same(of_pair, attempt) or self._probe(of_pair, attempt)
+        payment = self._same(of_pair, attempt) or self._probe(of_pair, attempt) or _rest(of_pair, attempt)
         if payment is None:
             payment = self._new(attempt, pair)
             of_pair.open.append(payment)
-        amount_msat, fee_msat = attempt.outgoing_amount_msat, attempt.fee_msat
+        amount_msat, fee_msat = _at_once(payment, attempt)
         payment.attempts += 1
         payment.latest_ns = max(payment.latest_ns, attempt.began_ns)
         if payment.in_flight_msat + amount_msat > payment.amount_msat:
@@ -279,6 +298,30 @@ def _is_part(amount_msat: int, largest_msat: int) -> bool:
     return any(
         abs(amount_msat * 2**times - largest_msat) <= TOLERANCE * largest_msat for times in range(MOST_HALVINGS + 1)
     )
+
+
+def _at_once(payment: _Open, attempt: ForwardAttempt) -> tuple[int, int]:
+    """Return amount and fee of an attempt, with those of the refused parts that came beside it."""
+    if attempt.state is not AttemptState.FAILED_HERE:
+        return attempt.outgoing_amount_msat, attempt.fee_msat
+    bucket = _bucket(attempt.outgoing_amount_msat)
+    parts = payment.refused_parts.get(bucket)
+    if parts is None or attempt.began_ns - parts.latest_ns > PARALLEL_NS:
+        parts = payment.refused_parts[bucket] = _Parts(attempt.began_ns)
+    parts.latest_ns = attempt.began_ns
+    parts.amount_msat += attempt.outgoing_amount_msat
+    parts.fee_msat += attempt.fee_msat
+    return parts.amount_msat, parts.fee_msat
+
+
+def _rest(of_pair: _Pair, attempt: ForwardAttempt) -> _Open | None:
+    """Return the payment that has just failed, of which an attempt is likely to bring what is left."""
+    for payment in reversed(of_pair.open):
+        failed = payment.refused_here + payment.failed_downstream > 0 and not payment.settled_msat
+        soon = attempt.began_ns - payment.latest_ns <= REST_GAP_NS
+        if failed and soon and attempt.outgoing_amount_msat <= payment.largest_msat:
+            return payment
+    return None
 
 
 def _bucket(amount_msat: int) -> int:

@@ -4,13 +4,11 @@ Most HTLCs of the network fail further down the route, and probes look like
 payments: whoever counts each refusal as a lost fee overstates it many times.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from lightninglens.analytics.missed.columns import Evidence, Sums
-from lightninglens.core.attempts import AttemptState
+from lightninglens.core.attempts import AttemptState, FailureCause
 from lightninglens.core.forward_sums import MOST_BUCKET, UNKNOWN_DISTANCE
 
 PRIOR_PAYMENTS = 8.0
@@ -20,28 +18,13 @@ _DISTANCES = UNKNOWN_DISTANCE + 1
 _CLASSES = (MOST_BUCKET + 1) * _DISTANCES
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SettleRate:
-    """A probability with the number of payments that it rests on."""
-
-    probability: NDArray[np.float64]
-    weight: NDArray[np.float64]
-    group: NDArray[np.int64]
-    """Where it is the same number, it is the same estimate, and so the same error."""
-
-    @property
-    def variance(self) -> NDArray[np.float64]:
-        """Of the estimate itself."""
-        return self.probability * (1 - self.probability) / (self.weight + 1)
-
-
 def settle_rate(
     evidence: Evidence,
     incoming: NDArray[np.int64],
     outgoing: NDArray[np.int64],
     bucket: NDArray[np.int64],
     distance: NDArray[np.int64],
-) -> SettleRate:
+) -> NDArray[np.float64]:
     """Return how likely payments by these channels, of these amounts and distances, settle once we forward them.
 
     Each level is shrunk to the one before: the node, the distance, the amount, the
@@ -63,18 +46,21 @@ def settle_rate(
         ((known_in * count + known_out) * _CLASSES + known, classes),
     )
     probability = np.full(len(classes), FIRST_GUESS)
-    weight = np.zeros(len(classes))
     for of_known, of_each in levels:
         tried, done = _per_class(of_known, (passed, settled), of_each)
         probability = (done + PRIOR_PAYMENTS * probability) / (tried + PRIOR_PAYMENTS)
-        weight = np.minimum(weight, PRIOR_PAYMENTS) + tried
-    return SettleRate(probability=probability[group], weight=weight[group], group=group.astype(np.int64))
+    return probability[group]
 
 
 def _passed(sums: Sums) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return how many payments went on, and how many of them settled."""
+    """Return how many payments went on, and how many of them settled.
+
+    Where we refused a part, the parts that went on come back however much liquidity
+    there is further down: the receiver waits for all of them (BOLT 4, mpp_timeout).
+    """
     settled = np.where(sums.state == AttemptState.SETTLED, sums.payments, 0)
-    failed = np.where(sums.state == AttemptState.FAILED_DOWNSTREAM, sums.payments, 0)
+    ours = sums.cause != FailureCause.NONE
+    failed = np.where((sums.state == AttemptState.FAILED_DOWNSTREAM) & ~ours, sums.payments, 0)
     return (settled + failed).astype(np.float64), settled.astype(np.float64)
 
 

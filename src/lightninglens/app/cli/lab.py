@@ -9,6 +9,7 @@ import typer
 
 from lightninglens.app.cli.framework import LabDataDir, invocation, new_app
 from lightninglens.app.cli.lab_ego import ego
+from lightninglens.app.cli.lab_failures import failures
 from lightninglens.app.cli.lab_missed import missed
 from lightninglens.app.cli.lab_record import record
 from lightninglens.app.cli.lab_support import require_no_file, write_results
@@ -267,3 +268,4 @@ def _as_json(found: "Comparison") -> str:
 app.command(epilog="Example: lens lab ego --graph synthetic:300 --node 02ab... --radius 2 --fee-factor 2 --json")(ego)
 app.command(epilog="Example: lens lab missed --seeds 30 --out found")(missed)
 app.command(epilog="Example: lens lab record --hours 48 --out history")(record)
+app.command(epilog="Example: lens lab failures --seeds 10 --json")(failures)

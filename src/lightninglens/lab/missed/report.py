@@ -42,7 +42,7 @@ class MissedTruth:
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
-    format: Literal["lightninglens/missed-truth/1"] = "lightninglens/missed-truth/1"
+    format: Literal["lightninglens/missed-truth/2"] = "lightninglens/missed-truth/2"
     options: MissedOptions
     complete: bool
     seeds: int
@@ -57,6 +57,7 @@ _RULES: tuple[tuple[str, Callable[[ChannelCase], int]], ...] = (
     ("each failure's fee (documented, LNDg)", lambda case: case.each_failure_msat),
     ("each payment's fee", lambda case: case.each_payment_msat),
     ("volume at the own rate (lightning-jet)", lambda case: case.volume_msat),
+    ("the truth again, with other delays", lambda case: case.truth_again_msat),
 )
 
 

@@ -3,10 +3,11 @@
 The truth of a channel: the same payments again, with ample liquidity on the node's
 side of that one channel, and the difference in the node's fees from the payments of
 which an attempt failed there for want of balance. What other payments then bring is
-traffic that was attracted, and is told apart.
+traffic that was attracted, and is told apart. The same with other delays says how
+much of a truth is chance.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -18,7 +19,7 @@ from lightninglens.core.htlc import FailureDetail
 from lightninglens.core.ids import ChannelId
 from lightninglens.core.records import STRICT
 from lightninglens.core.rng import Stream, uniforms
-from lightninglens.core.units import MSAT_PER_SAT, PPM
+from lightninglens.core.units import MSAT_PER_SAT, NS_PER_SECOND, PPM
 from lightninglens.lab.ego import EgoNetwork, NodeChange, Recording, cut, forwards_at, record, run_twin
 from lightninglens.lab.missed.observed import LOOK_NS, Watch, watched
 from lightninglens.lab.missed.options import MissedOptions
@@ -47,6 +48,8 @@ class ChannelCase:
     """What the accounting takes the refused attempts for."""
     true_payments: int
     truth_msat: int
+    truth_again_msat: int
+    """The same of the same payments with other delays, and other choices among parallel channels."""
     attracted_msat: int
     lower_msat: int
     expected_msat: int
@@ -59,12 +62,27 @@ class ChannelCase:
     """What lightning-jet counts, the amounts of all refused attempts, at the channel's own fee rate."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """One node of a world that refused much, and what was seen of it."""
+
+    ego: EgoNetwork
+    recording: Recording
+    watch: Watch
+
+
 def run_seed(options: MissedOptions, seed: int) -> list[ChannelCase]:
     """Return the channels of one node of one world that refused enough; none where there is no such node."""
+    seen = watch_node(options, seed)
+    return [] if seen is None else _cases(seen, options, seed)
+
+
+def watch_node(options: MissedOptions, seed: int) -> Watched | None:
+    """Run one world, and one of its nodes watched; None where no node refused enough."""
     base = _whole(options, seed)
     centre = _choose(base, seed)
     if centre is None:
-        return []
+        return None
     ego = cut(base, centre, options.radius)
     watch, prepare = watched(ego.centre)
     looked = [0]
@@ -75,9 +93,10 @@ def run_seed(options: MissedOptions, seed: int) -> list[ChannelCase]:
             watch.look(engine)
             looked[0] = step.now_ns
 
-    alone = run_twin(ego, prepare=prepare, watch_step=see)
+    stepwise = replace(ego, scenario=replace(ego.scenario, snapshot_interval_s=LOOK_NS // NS_PER_SECOND))
+    recording = run_twin(stepwise, prepare=prepare, watch_step=see)
     watch.finish()
-    return _cases(ego, alone, watch, options, seed)
+    return Watched(ego=ego, recording=recording, watch=watch)
 
 
 def _whole(options: MissedOptions, seed: int) -> Recording:
@@ -110,10 +129,12 @@ def _refused_for_balance(rows: NDArray[np.void]) -> NDArray[np.bool_]:
     return lacked & (rows["failed_index"] > 0) & (rows["failed_direction"] >= 0)
 
 
-def _cases(ego: EgoNetwork, alone: Recording, watch: Watch, options: MissedOptions, seed: int) -> list[ChannelCase]:
+def _cases(seen: Watched, options: MissedOptions, seed: int) -> list[ChannelCase]:
+    ego, alone, watch = seen.ego, seen.recording, seen.watch
     evidence = watch.evidence()
     missed = missed_revenue(evidence, frozenset({FailureCause.LIQUIDITY}))
-    earned = fees_by_payment(alone, ego.centre)
+    again = replace(ego, scenario=replace(ego.scenario, seed=ego.scenario.seed + 1))
+    alone_again = run_twin(again)
     sources = ego.graph.sources()
     order = np.argsort(-missed.payments, kind="stable")[: options.most_channels]
     found = []
@@ -122,7 +143,7 @@ def _cases(ego: EgoNetwork, alone: Recording, watch: Watch, options: MissedOptio
             continue
         channel_id = evidence.channels[row]
         direction = _direction(ego, channel_id, sources)
-        truth, attracted, payments = _truth(ego, alone, earned, direction)
+        truth, attracted, payments = _truth(ego, alone, direction)
         refused = _refused(watch, channel_id)
         found.append(
             ChannelCase(
@@ -132,6 +153,7 @@ def _cases(ego: EgoNetwork, alone: Recording, watch: Watch, options: MissedOptio
                 payments=int(missed.payments[row]),
                 true_payments=payments,
                 truth_msat=truth,
+                truth_again_msat=_truth(again, alone_again, direction)[0],
                 attracted_msat=attracted,
                 lower_msat=int(missed.lower_msat[row]),
                 expected_msat=int(missed.expected_msat[row]),
@@ -149,11 +171,11 @@ def _direction(ego: EgoNetwork, channel_id: ChannelId, sources: NDArray[np.integ
     return 2 * channel + int(sources[2 * channel] != ego.centre)
 
 
-def _truth(ego: EgoNetwork, alone: Recording, earned: NDArray[np.float64], direction: int) -> tuple[int, int, int]:
+def _truth(ego: EgoNetwork, alone: Recording, direction: int) -> tuple[int, int, int]:
     """Return the truth of a channel, what was attracted besides, and how many payments failed there."""
     channel_id = ego.graph.channel_id(direction // 2)
     fork = run_twin(ego, change=NodeChange(channel_id=channel_id, added_sat=AMPLE_SAT))
-    again = fees_by_payment(fork, ego.centre)
+    earned, again = fees_by_payment(alone, ego.centre), fees_by_payment(fork, ego.centre)
     rows = alone.attempts.rows
     failed = _refused_for_balance(rows) & (rows["failed_direction"] == direction)
     payments = np.unique(rows["payment_id"][failed])
