@@ -14,6 +14,7 @@ import {
 import { describeFailure } from "../lib/failure";
 import { formatAge, formatInteger, formatShare, formatSpan } from "../lib/format";
 import { useMediaQuery, WIDE } from "../lib/hooks";
+import { isWatched } from "../lib/mode";
 import { bestShare } from "../lib/predictions";
 import { useResource } from "../lib/service";
 import { shortKey } from "../lib/text";
@@ -350,7 +351,7 @@ function Details({ oriented, world }: { readonly oriented: OrientedChannel; read
         <Provenance />
       </Heading>
       <Identity oriented={oriented} world={world} />
-      <Best oriented={oriented} world={world} />
+      {!isWatched(world.network.mode) && <Best oriented={oriented} world={world} />}
       <RecentFlows oriented={oriented} nameOf={nameOf} />
       <Heading>Ends</Heading>
       <dl>

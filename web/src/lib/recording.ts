@@ -1,0 +1,63 @@
+/** How the recording of a watched node is doing, and what a gap in it means. */
+
+import type { RecordingStatus } from "../api/node";
+import { useDashboard, useStores } from "../state/context";
+import { isWatched } from "./mode";
+import { type Resource, useResource } from "./service";
+
+const REFRESH_MS = 15_000;
+
+/** What is meant by "now" where no time range is chosen. */
+export const RECENT_HOURS = 24;
+
+/** The recording's state with the coverage of the last hours; reads nothing where no node is watched. */
+export function useRecording(hours: number): Resource<RecordingStatus> {
+  const { isReplay } = useStores();
+  const mode = useDashboard((state) => state.world?.network.mode ?? null);
+  // A replay pauses when its recording is over, which is to be said at once.
+  const isPaused = useDashboard((state) => state.world?.settings?.paused ?? false);
+  const isAsked = isWatched(mode) && !isReplay;
+  return useResource<RecordingStatus>(
+    isAsked ? "/recording" : null,
+    { hours },
+    { version: isPaused, everyMs: REFRESH_MS },
+  );
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  disconnected: "the connection to the node was lost",
+  "ended by the node": "the node ended the stream, as when it is restarted",
+  overflow: "events came faster than they could be taken",
+  "not running": "nothing was recording",
+  "not written": "the disk would not take them",
+  malformed: "the node sent what could not be understood",
+};
+
+/** Why events are missing, in words. */
+export function gapReason(reason: string): string {
+  return REASONS[reason] ?? reason;
+}
+
+export interface GapPart {
+  /** Parts of the window, 0 to 1. */
+  readonly start: number;
+  readonly length: number;
+}
+
+/** Where gaps lie in a window; what is outside of it is cut off. */
+export function gapParts(
+  gaps: readonly { readonly from_ms: number; readonly to_ms: number }[],
+  fromMs: number,
+  toMs: number,
+): readonly GapPart[] {
+  const length = toMs - fromMs;
+  if (length <= 0) {
+    return [];
+  }
+  return gaps
+    .map((gap) => {
+      const start = Math.max(gap.from_ms, fromMs);
+      return { start: (start - fromMs) / length, length: (Math.min(gap.to_ms, toMs) - start) / length };
+    })
+    .filter((part) => part.length > 0);
+}
