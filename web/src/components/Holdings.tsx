@@ -76,6 +76,7 @@ interface HoldingTableProps {
 
 function HoldingTable({ holdings, columns, aside, empty, className, minWidth }: HoldingTableProps) {
   const selectedId = useDashboard((state) => state.selection.channelId);
+  const hasWorld = useDashboard((state) => state.world !== null);
   return (
     <Section
       id="channels"
@@ -92,7 +93,7 @@ function HoldingTable({ holdings, columns, aside, empty, className, minWidth }: 
       }
     >
       {holdings.length === 0 ? (
-        <Empty>{empty}</Empty>
+        <Empty>{hasWorld ? empty : "Waiting for the node…"}</Empty>
       ) : (
         <DataTable
           label="Channel rows"

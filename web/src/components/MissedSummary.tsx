@@ -1,4 +1,5 @@
 import { intervalScale, REMEDIES, useMissed } from "../lib/missed";
+import { useIsRecorded } from "../lib/mode";
 import { RECENT_HOURS } from "../lib/recording";
 import { useRoute } from "../state/context";
 import { routeText } from "../state/route";
@@ -12,6 +13,7 @@ import { Empty, Section } from "./Section";
 /** The channels that missed most in the last day, for beside other things. */
 export function MissedSummary({ className = "" }: { readonly className?: string }) {
   const route = useRoute();
+  const isRecorded = useIsRecorded();
   const { value, problem } = useMissed(RECENT_HOURS);
   const opportunities = value?.opportunities ?? [];
   const scale = intervalScale(opportunities);
@@ -38,7 +40,7 @@ export function MissedSummary({ className = "" }: { readonly className?: string 
       {opportunities.length === 0 ? (
         <Empty>
           {value === null
-            ? problem === null && "Looking at what was recorded…"
+            ? problem === null && (isRecorded ? "Looking at what was recorded…" : "Waiting for the node…")
             : "No channel missed 100 sat with 3 refusals in the last 24 hours. The place “Missed” has longer windows."}
         </Empty>
       ) : (

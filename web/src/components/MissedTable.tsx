@@ -53,7 +53,7 @@ function columnsFor(scale: number): readonly DataColumn<Ranked>[] {
       label: "Failures",
       title: "HTLCs that the node itself refused at this channel, and the payments that they are taken for",
       isRight: true,
-      className: "w-28",
+      className: "w-34",
       origin: "observed",
       value: ({ opportunity }) => opportunity.total_failures,
       show: ({ opportunity }) => (
@@ -68,7 +68,7 @@ function columnsFor(scale: number): readonly DataColumn<Ranked>[] {
       label: "Missed revenue",
       title: "Documented figure: what every refused attempt offered, retries and probes included",
       isRight: true,
-      className: "w-34",
+      className: "w-40",
       origin: "observed",
       value: ({ opportunity }) => opportunity.missed_revenue_sats,
       show: ({ opportunity }) => <Amount msat={Math.round(opportunity.missed_revenue_sats * MSAT_PER_SAT)} />,

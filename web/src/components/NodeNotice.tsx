@@ -1,15 +1,25 @@
 import { useEffect, useState } from "react";
+import type { Health } from "../api/types";
 import { formatClock } from "../lib/format";
 import { RECENT_HOURS, useRecording } from "../lib/recording";
 import { useResource } from "../lib/service";
-import { useDashboard } from "../state/context";
+import { sentence } from "../lib/text";
+import { useDashboard, useStores } from "../state/context";
 
 const PATIENCE_MS = 1_500;
 const REFRESH_MS = 3_000;
 const WARMING_UP = 503;
 
-/** What the service waits for before it has anything to show, in its words. */
+/** What the service will show, and what it waits for before it has anything to, in its words. */
 function Waiting() {
+  const { dashboard } = useStores();
+  const health = useResource<Health>("/health");
+  const announced = health.value?.mode;
+  useEffect(() => {
+    if (announced !== undefined) {
+      dashboard.announce(announced);
+    }
+  }, [dashboard, announced]);
   const [isLong, setLong] = useState(false);
   useEffect(() => {
     const timer = window.setTimeout(() => setLong(true), PATIENCE_MS);
@@ -21,7 +31,7 @@ function Waiting() {
   }
   return (
     <p className="border-b border-line bg-raised px-4 py-1 wrap-anywhere" data-testid="waiting">
-      <span className="text-warning">○ {problem.message}.</span>{" "}
+      <span className="text-warning">○ {sentence(problem.message)}</span>{" "}
       <span className="text-ink-2">The page goes on by itself.</span>
     </p>
   );
@@ -38,7 +48,7 @@ function RecordingState() {
     <>
       {value.problem !== "" && (
         <p role="alert" className="border-b border-line bg-raised px-4 py-1 wrap-anywhere">
-          <span className="font-semibold text-failure">✕ Not recorded: {value.problem}.</span>{" "}
+          <span className="font-semibold text-failure">✕ Not recorded: {sentence(value.problem)}</span>{" "}
           <span className="text-ink-2">What is refused meanwhile is in no figure later.</span>
         </p>
       )}

@@ -1,4 +1,5 @@
 import { formatInteger, formatShare } from "../lib/format";
+import { useIsRecorded } from "../lib/mode";
 import { useProfit } from "../lib/profit";
 import { useRoute } from "../state/context";
 import { Amount } from "./Amount";
@@ -11,6 +12,10 @@ const NOT_FOUND = 404;
 export function ProfitFigures({ className = "" }: { readonly className?: string }) {
   const { range } = useRoute();
   const { value, problem } = useProfit("channel");
+  const isRecorded = useIsRecorded();
+  if (!isRecorded) {
+    return null;
+  }
   const span = range === "all" ? "of all time" : `of the last ${range}`;
   if (value === null) {
     return (

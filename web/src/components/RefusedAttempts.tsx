@@ -49,7 +49,7 @@ const COLUMNS: readonly DataColumn<Row>[] = [
     key: "time",
     label: "Time",
     title: "When it was refused, UTC",
-    className: "w-46",
+    className: "w-52",
     origin: "observed",
     value: ({ attempt }) => attempt.began_ms,
     show: ({ attempt }) => {

@@ -91,7 +91,7 @@ const Table = memo(function Table({ about, payments, nameOf, selectedId, onToggl
           ))}
           <th
             scope="col"
-            className="w-40 border-b border-line px-3 py-1 text-left text-12 font-medium text-ink-2"
+            className="w-50 border-b border-line px-3 py-1 text-left text-12 font-medium text-ink-2"
           >
             {about}
           </th>

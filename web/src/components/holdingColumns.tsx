@@ -213,7 +213,7 @@ export const PROFIT: readonly DataColumn<Holding>[] = [
     label: "Return",
     title: "Net by capacity, for a year; below, how often the capacity turned over",
     isRight: true,
-    className: "w-34",
+    className: "w-42",
     origin: "estimated",
     value: ({ standing }) => standing?.return_on_capacity_per_year ?? null,
     show: ({ standing }) => (

@@ -1,7 +1,7 @@
 /** What a watched node failed to earn: words for causes and remedies, and which refusals are one payment. */
 
 import type { MissedReport, Opportunity, Recommendation, RefusedAttempt } from "../api/node";
-import { useIsWatched } from "./mode";
+import { useIsRecorded } from "./mode";
 import { type Resource, useResource } from "./service";
 
 const REFRESH_MS = 30_000;
@@ -17,9 +17,9 @@ export const EVERYTHING: Thresholds = { min_failures: 1, min_missed_sats: 0 };
 
 /** What was missed in the last hours; reads nothing where no node is watched. */
 export function useMissed(hours: number, thresholds: Thresholds = WORTHWHILE): Resource<MissedReport> {
-  const isWatched = useIsWatched();
+  const isRecorded = useIsRecorded();
   return useResource<MissedReport>(
-    isWatched ? "/missed" : null,
+    isRecorded ? "/missed" : null,
     { hours, ...thresholds },
     { everyMs: REFRESH_MS },
   );

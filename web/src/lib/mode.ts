@@ -1,14 +1,12 @@
 /** What is shown: a simulated world, or a node that is watched, live or from a recording. */
 
-import type { Health, Mode } from "../api/types";
-import { useDashboard } from "../state/context";
-import { useResource } from "./service";
+import type { Mode } from "../api/types";
+import { useDashboard, useStores } from "../state/context";
+import { modeOf } from "../state/dashboard";
 
-/** The mode of the world; while there is none yet, the service's own word. */
+/** Null until the service has said so. */
 export function useMode(): Mode | null {
-  const shown = useDashboard((state) => state.world?.network.mode ?? null);
-  const health = useResource<Health>(shown === null ? "/health" : null);
-  return shown ?? health.value?.mode ?? null;
+  return useDashboard(modeOf);
 }
 
 /** Whether a node is watched; a simulated world is what everything else is for. */
@@ -16,8 +14,16 @@ export function isWatched(mode: Mode | null): boolean {
   return mode === "live" || mode === "replay";
 }
 
+/** A saved run of the lab is none, though it is replayed. */
 export function useIsWatched(): boolean {
-  return isWatched(useDashboard((state) => state.world?.network.mode ?? null));
+  const { isReplay } = useStores();
+  return isWatched(useMode()) && !isReplay;
+}
+
+/** Whether what is recorded of a watched node can be asked for: it has answered. */
+export function useIsRecorded(): boolean {
+  const hasWorld = useDashboard((state) => state.world !== null);
+  return useIsWatched() && hasWorld;
 }
 
 export interface ModeFacts {

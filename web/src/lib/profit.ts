@@ -3,7 +3,7 @@
 import type { ChannelProfit, PeerProfit, ProfitReport, Standing } from "../api/profit";
 import { useRoute } from "../state/context";
 import { rangeHours } from "../state/route";
-import { useIsWatched } from "./mode";
+import { useIsRecorded } from "./mode";
 import { type Resource, useResource } from "./service";
 
 const REFRESH_MS = 60_000;
@@ -18,9 +18,9 @@ export type By = keyof RowsBy;
 /** Reads nothing where no node is watched. */
 export function useProfit<B extends By>(by: B): Resource<ProfitReport<RowsBy[B]>> {
   const { range } = useRoute();
-  const isWatched = useIsWatched();
+  const isRecorded = useIsRecorded();
   return useResource<ProfitReport<RowsBy[B]>>(
-    isWatched ? "/profit" : null,
+    isRecorded ? "/profit" : null,
     { days: rangeHours(range) / HOURS_PER_DAY, by },
     { everyMs: REFRESH_MS },
   );

@@ -1,8 +1,8 @@
 /** How the recording of a watched node is doing, and what a gap in it means. */
 
 import type { RecordingStatus } from "../api/node";
-import { useDashboard, useStores } from "../state/context";
-import { isWatched } from "./mode";
+import { useDashboard } from "../state/context";
+import { useIsRecorded } from "./mode";
 import { type Resource, useResource } from "./service";
 
 const REFRESH_MS = 15_000;
@@ -12,13 +12,11 @@ export const RECENT_HOURS = 24;
 
 /** The recording's state with the coverage of the last hours; reads nothing where no node is watched. */
 export function useRecording(hours: number): Resource<RecordingStatus> {
-  const { isReplay } = useStores();
-  const mode = useDashboard((state) => state.world?.network.mode ?? null);
+  const isRecorded = useIsRecorded();
   // A replay pauses when its recording is over, which is to be said at once.
   const isPaused = useDashboard((state) => state.world?.settings?.paused ?? false);
-  const isAsked = isWatched(mode) && !isReplay;
   return useResource<RecordingStatus>(
-    isAsked ? "/recording" : null,
+    isRecorded ? "/recording" : null,
     { hours },
     { version: isPaused, everyMs: REFRESH_MS },
   );

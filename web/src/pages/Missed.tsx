@@ -12,7 +12,7 @@ import { Empty, Section } from "../components/Section";
 import { Segmented } from "../components/Segmented";
 import { formatInteger } from "../lib/format";
 import { EVERYTHING, type Thresholds, useMissed, WORTHWHILE } from "../lib/missed";
-import { useMode } from "../lib/mode";
+import { useIsRecorded, useMode } from "../lib/mode";
 import { useRecording } from "../lib/recording";
 import { useRoute, useStores } from "../state/context";
 import { type Range, rangeHours } from "../state/route";
@@ -109,6 +109,7 @@ function MissedOfNode() {
   const hours = rangeHours(range);
   const [size, setSize] = useState<Size>("worthwhile");
   const [openId, setOpenId] = useState<string | null>(null);
+  const isRecorded = useIsRecorded();
   const report = useMissed(hours, THRESHOLDS[size]);
   const recording = useRecording(hours);
   const toggle = useCallback((channelId: string) => {
@@ -154,7 +155,9 @@ function MissedOfNode() {
       </div>
       {recording.value !== null && <Coverage status={recording.value} />}
       {report.value === null ? (
-        report.problem === null && <Empty>Looking at what was recorded…</Empty>
+        report.problem === null && (
+          <Empty>{isRecorded ? "Looking at what was recorded…" : "Waiting for the node…"}</Empty>
+        )
       ) : (
         <>
           <Totals report={report.value} />
