@@ -121,14 +121,16 @@ const COLUMNS: readonly DataColumn<Row>[] = [
 interface RefusedAttemptsProps {
   readonly channelId: string;
   readonly hours: number;
+  /** Null: the watched node. */
+  readonly labNodeId: string | null;
 }
 
 /** What was refused towards one channel, HTLC by HTLC. */
-export function RefusedAttempts({ channelId, hours }: RefusedAttemptsProps) {
+export function RefusedAttempts({ channelId, hours, labNodeId }: RefusedAttemptsProps) {
   const path = `/missed/${encodeURIComponent(channelId)}`;
   const { value, problem } = useResource<readonly RefusedAttempt[]>(
     path,
-    { hours, limit: MOST },
+    { hours, limit: MOST, node: labNodeId },
     { everyMs: REFRESH_MS },
   );
   const rows = useMemo(() => {

@@ -22,6 +22,7 @@ const TYPING_MS = 250;
 
 interface Wording {
   readonly title: string;
+  readonly one: string;
   readonly filters: readonly { readonly value: PaymentFilter; readonly label: string }[];
   /** Heads the last column. */
   readonly about: string;
@@ -30,6 +31,7 @@ interface Wording {
 
 const OF_NETWORK: Wording = {
   title: "Transactions",
+  one: "transaction",
   filters: [
     { value: "all", label: "all" },
     { value: "succeeded", label: "succeeded" },
@@ -42,6 +44,7 @@ const OF_NETWORK: Wording = {
 };
 const OF_NODE: Wording = {
   title: "Forwards",
+  one: "forward",
   filters: [
     { value: "all", label: "all" },
     { value: "succeeded", label: "forwarded" },
@@ -130,27 +133,31 @@ const Cards = memo(function Cards({ payments, nameOf, selectedId, onToggle }: Li
 });
 
 interface NothingProps {
-  readonly empty: string;
+  readonly wording: Wording;
   readonly isLoaded: boolean;
   readonly log: Log;
   readonly hasFilter: boolean;
   readonly onClear: () => void;
 }
 
-function Nothing({ empty, isLoaded, log, hasFilter, onClear }: NothingProps) {
+function Nothing({ wording, isLoaded, log, hasFilter, onClear }: NothingProps) {
   if (!isLoaded || log.isLoading) {
     return <Empty>{isLoaded ? "Searching…" : "Waiting for the network…"}</Empty>;
   }
   if (log.problem !== "") {
-    return <Empty>The transactions could not be read: {log.problem}.</Empty>;
+    return (
+      <Empty>
+        The {wording.one}s could not be read: {log.problem}.
+      </Empty>
+    );
   }
   if (!hasFilter) {
-    return <Empty>{empty}</Empty>;
+    return <Empty>{wording.empty}</Empty>;
   }
   return (
     <Empty>
       <span>
-        No transaction of this time range matches. <Button onClick={onClear}>show all</Button>
+        No {wording.one} of this time range matches. <Button onClick={onClear}>show all</Button>
       </span>
     </Empty>
   );
@@ -262,7 +269,7 @@ export function TransactionLog({ className = "" }: { readonly className?: string
     >
       {log.payments.length === 0 ? (
         <Nothing
-          empty={wording.empty}
+          wording={wording}
           isLoaded={isLoaded}
           log={log}
           hasFilter={filter !== "all" || query !== ""}

@@ -15,12 +15,16 @@ export interface Thresholds {
 export const WORTHWHILE: Thresholds = { min_failures: 3, min_missed_sats: 100 };
 export const EVERYTHING: Thresholds = { min_failures: 1, min_missed_sats: 0 };
 
-/** What was missed in the last hours; reads nothing where no node is watched. */
-export function useMissed(hours: number, thresholds: Thresholds = WORTHWHILE): Resource<MissedReport> {
+/** What was missed in the last hours by the watched node, or by a node of a lab; otherwise reads nothing. */
+export function useMissed(
+  hours: number,
+  thresholds: Thresholds = WORTHWHILE,
+  labNodeId: string | null = null,
+): Resource<MissedReport> {
   const isRecorded = useIsRecorded();
   return useResource<MissedReport>(
-    isRecorded ? "/missed" : null,
-    { hours, ...thresholds },
+    isRecorded || labNodeId !== null ? "/missed" : null,
+    { hours, ...thresholds, node: labNodeId },
     { everyMs: REFRESH_MS },
   );
 }

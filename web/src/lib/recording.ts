@@ -10,14 +10,14 @@ const REFRESH_MS = 15_000;
 /** What is meant by "now" where no time range is chosen. */
 export const RECENT_HOURS = 24;
 
-/** The recording's state with the coverage of the last hours; reads nothing where no node is watched. */
-export function useRecording(hours: number): Resource<RecordingStatus> {
+/** The recording of the watched node, or of a node of a lab, with the coverage of the last hours; otherwise nothing. */
+export function useRecording(hours: number, labNodeId: string | null = null): Resource<RecordingStatus> {
   const isRecorded = useIsRecorded();
   // A replay pauses when its recording is over, which is to be said at once.
   const isPaused = useDashboard((state) => state.world?.settings?.paused ?? false);
   return useResource<RecordingStatus>(
-    isRecorded ? "/recording" : null,
-    { hours },
+    isRecorded || labNodeId !== null ? "/recording" : null,
+    { hours, node: labNodeId },
     { version: isPaused, everyMs: REFRESH_MS },
   );
 }

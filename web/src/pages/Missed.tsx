@@ -1,5 +1,5 @@
 import { useCallback, useState } from "react";
-import { PREFIX, queryText } from "../api/client";
+import { PREFIX, type Query, queryText } from "../api/client";
 import type { MissedReport } from "../api/node";
 import { Amount } from "../components/Amount";
 import { Button } from "../components/Button";
@@ -10,11 +10,12 @@ import { Provenance } from "../components/Provenance";
 import { RefusedAttempts } from "../components/RefusedAttempts";
 import { Empty, Section } from "../components/Section";
 import { Segmented } from "../components/Segmented";
+import { Viewpoint } from "../components/Viewpoint";
 import { formatInteger } from "../lib/format";
 import { EVERYTHING, type Thresholds, useMissed, WORTHWHILE } from "../lib/missed";
 import { useIsRecorded, useMode } from "../lib/mode";
 import { useRecording } from "../lib/recording";
-import { useRoute, useStores } from "../state/context";
+import { useDashboard, useRoute, useStores } from "../state/context";
 import { type Range, rangeHours } from "../state/route";
 
 const RANGE_OPTIONS: readonly { readonly value: Range; readonly label: string }[] = [
@@ -32,11 +33,11 @@ type Size = (typeof SIZE_OPTIONS)[number]["value"];
 
 const THRESHOLDS: Readonly<Record<Size, Thresholds>> = { worthwhile: WORTHWHILE, everything: EVERYTHING };
 
-function CsvLink({ hours, thresholds }: { readonly hours: number; readonly thresholds: Thresholds }) {
+function CsvLink({ query }: { readonly query: Query }) {
   const { address } = useStores();
   return (
     <a
-      href={`${address.origin}${PREFIX}/missed.csv${queryText({ hours, ...thresholds })}`}
+      href={`${address.origin}${PREFIX}/missed.csv${queryText(query)}`}
       download="missed.csv"
       aria-label="Save missed opportunities as CSV"
       className="rounded-sm border border-line px-2 text-12 leading-6 text-ink-2 hover:text-ink"
@@ -102,22 +103,22 @@ function Nothing({ report, size }: { readonly report: MissedReport; readonly siz
   );
 }
 
-/** What the watched node failed to earn, why, and what would help. */
-function MissedOfNode() {
+/** What the watched node, or a node of a lab, failed to earn, why, and what would help. */
+function MissedOfNode({ labNodeId }: { readonly labNodeId: string | null }) {
   const { route } = useStores();
   const { range } = useRoute();
   const hours = rangeHours(range);
   const [size, setSize] = useState<Size>("worthwhile");
   const [openId, setOpenId] = useState<string | null>(null);
-  const isRecorded = useIsRecorded();
-  const report = useMissed(hours, THRESHOLDS[size]);
-  const recording = useRecording(hours);
+  const isAsked = useIsRecorded() || labNodeId !== null;
+  const report = useMissed(hours, THRESHOLDS[size], labNodeId);
+  const recording = useRecording(hours, labNodeId);
   const toggle = useCallback((channelId: string) => {
     setOpenId((open) => (open === channelId ? null : channelId));
   }, []);
   const detail = useCallback(
-    (channelId: string) => <RefusedAttempts channelId={channelId} hours={hours} />,
-    [hours],
+    (channelId: string) => <RefusedAttempts channelId={channelId} hours={hours} labNodeId={labNodeId} />,
+    [hours, labNodeId],
   );
   const refresh = () => {
     report.reload();
@@ -146,7 +147,7 @@ function MissedOfNode() {
           <Button onClick={refresh} title="It is read anew every 30 seconds, too">
             refresh
           </Button>
-          <CsvLink hours={hours} thresholds={THRESHOLDS[size]} />
+          <CsvLink query={{ hours, ...THRESHOLDS[size], node: labNodeId }} />
         </div>
       }
     >
@@ -156,7 +157,7 @@ function MissedOfNode() {
       {recording.value !== null && <Coverage status={recording.value} />}
       {report.value === null ? (
         report.problem === null && (
-          <Empty>{isRecorded ? "Looking at what was recorded…" : "Waiting for the node…"}</Empty>
+          <Empty>{isAsked ? "Looking at what was recorded…" : "Waiting for the node…"}</Empty>
         )
       ) : (
         <>
@@ -177,18 +178,27 @@ function MissedOfNode() {
   );
 }
 
+/** In a lab every node has missed something of its own. */
+function MissedInLab() {
+  const chosen = useDashboard((state) => state.selection.viewpointId);
+  return (
+    <div className="flex flex-col gap-2">
+      <div className="flex flex-wrap items-center gap-x-4 gap-y-1">
+        <p className="min-w-0 flex-1 basis-80 text-ink-2" data-testid="missed-elsewhere">
+          This is a simulated network: choose one of its nodes to see what it failed to earn; `lens run`
+          records a node of your own.
+        </p>
+        <Viewpoint />
+      </div>
+      {chosen !== null && <MissedOfNode key={chosen} labNodeId={chosen} />}
+    </div>
+  );
+}
+
 export function Missed() {
   const mode = useMode();
-  if (mode === "live" || mode === "replay") {
-    return <MissedOfNode />;
+  if (mode === null) {
+    return <Empty>Waiting for the service…</Empty>;
   }
-  return (
-    <Section id="missed" title="Missed routing opportunities" className="max-w-200">
-      <p className="p-4 text-15" data-testid="missed-elsewhere">
-        {mode === null
-          ? "Waiting for the service…"
-          : "This is a simulated network: `lens run` records a node of your own and lists here what it failed to earn, why, and what would help; `lens run --node replay:FILE` shows a recorded one."}
-      </p>
-    </Section>
-  );
+  return mode === "simulated" ? <MissedInLab /> : <MissedOfNode labNodeId={null} />;
 }
