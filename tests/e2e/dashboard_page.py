@@ -93,7 +93,7 @@ class DashboardPage:
 
     def wait_live(self) -> None:
         """Wait until data flows."""
-        expect(self.page.get_by_text("● live")).to_be_visible(timeout=PATIENCE_MS)
+        expect(self.page.get_by_text("● connected")).to_be_visible(timeout=PATIENCE_MS)
 
     @property
     def complaints(self) -> list[str]:

@@ -96,6 +96,7 @@ class ScriptedWorld:
 
     seed: int = 7
     name: str = "lab"
+    mode: str = "simulated"
     random: random.Random = field(init=False)
     channels: dict[str, Json] = field(default_factory=_channels)
     payments: list[Json] = field(default_factory=list)
@@ -149,7 +150,7 @@ class ScriptedWorld:
         return {
             "network": {
                 "name": self.name,
-                "mode": "simulated",
+                "mode": self.mode,
                 "nodes": self.nodes(),
                 "channels": list(self.channels.values()),
             },

@@ -8,7 +8,7 @@ import {
   formatShare,
   formatSpeed,
 } from "../src/lib/format";
-import { plainText, shortKey } from "../src/lib/text";
+import { plainText, sentence, shortKey } from "../src/lib/text";
 
 /** Thin spaces written as plain ones, so that expectations can be read. */
 const plain = (text: string): string => text.replaceAll("\u202f", " ");
@@ -102,5 +102,13 @@ describe("text that others wrote", () => {
 
   it("shortens keys in the middle", () => {
     expect(shortKey(`03ab12${"0".repeat(54)}cd34ef`)).toBe("03ab12…cd34ef");
+  });
+
+  it("ends once", () => {
+    expect(["it broke", "Does it run?", "It does."].map(sentence)).toEqual([
+      "it broke.",
+      "Does it run?",
+      "It does.",
+    ]);
   });
 });

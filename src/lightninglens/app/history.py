@@ -42,7 +42,7 @@ class Flows:
 
 @dataclass(slots=True, kw_only=True)
 class SuccessSpan:
-    """Payments that ended within five minutes of world time; volume is of those that succeeded."""
+    """Payments, or forwards, that ended within five minutes of world time; volume is of those that succeeded."""
 
     world_ms: int
     payments: int = 0
@@ -67,7 +67,7 @@ class History:
             slot = self._slot(ended_ms // _SLOT_MS)
             for attempt in payment.attempt_log:
                 _count(slot, attempt)
-            if payment.kind == "payment":
+            if payment.kind != "rebalance":
                 span = self._span(ended_ms // SPAN_MS * SPAN_MS)
                 span.payments += 1
                 span.succeeded += payment.succeeded

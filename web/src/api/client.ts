@@ -104,7 +104,11 @@ export class Client {
       if (init.signal?.aborted && error instanceof Error && error.name === "AbortError") {
         throw error;
       }
-      throw new ServiceProblem(0, "the service does not answer", "is it running? `lens up` starts it");
+      throw new ServiceProblem(
+        0,
+        "the service does not answer",
+        "is it running? `lens up` starts it over a lab, `lens run` over a node",
+      );
     }
   }
 

@@ -24,7 +24,7 @@ import type {
 export type Mode = "simulated" | "replay" | "live";
 
 export interface Health {
-  readonly status: "ok";
+  readonly status: "ok" | "warming up" | "ended";
   readonly version: string;
   readonly mode: Mode;
   readonly uptime_s: number;
@@ -66,6 +66,8 @@ export interface Channel {
   /** What node1 asks for what leaves node1 over this channel; null while it has announced none. */
   readonly node1_policy: Policy | null;
   readonly node2_policy: Policy | null;
+  /** Whether the peer is there, as far as is known; recordings of old do not tell. */
+  readonly active?: boolean;
 }
 
 /** Where and why the last attempt failed; LND's names. */
@@ -89,10 +91,13 @@ export interface Attempt {
   readonly detail: string;
 }
 
-/** A payment, or a circular self-payment ("rebalance"), that has finished. */
+/**
+ * A payment, a circular self-payment ("rebalance"), or what a watched node was asked to forward from one
+ * peer (the sender) to another (the receiver), that has finished.
+ */
 export interface Payment {
   readonly payment_id: number;
-  readonly kind: "payment" | "rebalance";
+  readonly kind: "payment" | "rebalance" | "forward";
   readonly started_ms: number;
   readonly duration_ms: number;
   readonly sender_id: string;

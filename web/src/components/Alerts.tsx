@@ -1,9 +1,11 @@
 import { useState } from "react";
 import type { Alert } from "../api/learning";
 import { formatClock, formatInteger } from "../lib/format";
+import { useIsWatched } from "../lib/mode";
 import { useOrder, useResource } from "../lib/service";
 import { useDashboard, useStores } from "../state/context";
 import { unseenAlerts, withAlerts } from "../state/world";
+import { AlertRules } from "./AlertRules";
 import { Button } from "./Button";
 import { CsvButton } from "./CsvButton";
 import { Dialog, DialogHead } from "./Dialog";
@@ -64,6 +66,7 @@ function AlertLine({ alert }: { readonly alert: Alert }) {
 /** Everything that was raised, what lasts first. */
 function AlertList({ onClose }: { readonly onClose: () => void }) {
   const live = useDashboard((state) => state.world?.alerts);
+  const isWatched = useIsWatched();
   const earlier = useResource<readonly Alert[]>("/alerts", { state: "all" });
   const known = live ?? [];
   const ids = new Set(known.map((alert) => alert.alert_id));
@@ -98,8 +101,9 @@ function AlertList({ onClose }: { readonly onClose: () => void }) {
       <Problem problem={earlier.problem} />
       {sorted.length === 0 ? (
         <p className="p-6 text-center text-ink-2">
-          Nothing has been raised. Alerts come when a channel stays imbalanced, too many payments fail, or the
-          model drifts; the rules are in `lens.toml`.
+          {isWatched
+            ? "Nothing has been raised. The rules below say when something is, and tell what they would have done."
+            : "Nothing has been raised. Alerts come when a channel stays imbalanced, too many payments fail, or the model drifts; the rules are in `lens.toml`."}
         </p>
       ) : (
         <ul>
@@ -108,6 +112,7 @@ function AlertList({ onClose }: { readonly onClose: () => void }) {
           ))}
         </ul>
       )}
+      {isWatched && <AlertRules />}
     </Dialog>
   );
 }

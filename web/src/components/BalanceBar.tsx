@@ -1,10 +1,10 @@
-import { type OrientedChannel, shares } from "../lib/channels";
+import { type Balances, shares } from "../lib/channels";
 import { formatShare } from "../lib/format";
 import type { BestShare } from "../lib/predictions";
 import { Amount } from "./Amount";
 
 interface BalanceBarProps {
-  readonly oriented: OrientedChannel;
+  readonly oriented: Balances;
   /** Marked on the bar: the share that the model holds to be best, with its interval. */
   readonly best?: BestShare | null;
 }
@@ -13,7 +13,7 @@ function percent(share: number): string {
   return `${Math.min(1, Math.max(0, share)) * 100}%`;
 }
 
-/** A channel's two balances as one bar, each with its number; what is in flight lies between. */
+/** Two balances as one bar, each with its number; what is in flight lies between. */
 export function BalanceBar({ oriented, best = null }: BalanceBarProps) {
   const parts = shares(oriented);
   return (

@@ -14,6 +14,7 @@ import {
 import { describeFailure } from "../lib/failure";
 import { formatAge, formatInteger, formatShare, formatSpan } from "../lib/format";
 import { useMediaQuery, WIDE } from "../lib/hooks";
+import { useIsWatched } from "../lib/mode";
 import { bestShare } from "../lib/predictions";
 import { useResource } from "../lib/service";
 import { shortKey } from "../lib/text";
@@ -342,6 +343,7 @@ function LastFailure({ channel, world }: { readonly channel: Channel; readonly w
 function Details({ oriented, world }: { readonly oriented: OrientedChannel; readonly world: World }) {
   const { channel, near, far } = oriented;
   const nameOf = namesOf(world.nodes);
+  const isOfNode = useIsWatched();
   return (
     <>
       <BalanceBar oriented={oriented} best={bestShare(oriented, world.predictions)} />
@@ -350,7 +352,7 @@ function Details({ oriented, world }: { readonly oriented: OrientedChannel; read
         <Provenance />
       </Heading>
       <Identity oriented={oriented} world={world} />
-      <Best oriented={oriented} world={world} />
+      {!isOfNode && <Best oriented={oriented} world={world} />}
       <RecentFlows oriented={oriented} nameOf={nameOf} />
       <Heading>Ends</Heading>
       <dl>

@@ -12,6 +12,7 @@ function useCommands(onKeys: () => void): readonly Command[] {
   const nodes = useDashboard((state) => state.world?.nodes);
   const channels = useDashboard((state) => state.world?.channels);
   const settings = useDashboard((state) => state.world?.settings ?? null);
+  const mode = useDashboard((state) => state.world?.network.mode ?? null);
   const { change } = useSwitch();
   return useMemo(() => {
     const nameOf = namesOf(nodes ?? new Map());
@@ -35,11 +36,11 @@ function useCommands(onKeys: () => void): readonly Command[] {
       };
     });
     const actions = [
-      ...(settings === null
+      ...(settings === null || mode === "live"
         ? []
         : [
-            action("pause", settings.paused ? "Resume the world" : "Pause the world", () =>
-              change({ paused: !settings.paused }, "pause or resume the simulated world"),
+            action("pause", settings.paused ? "Resume" : "Pause", () =>
+              change({ paused: !settings.paused }, "pause or resume it"),
             ),
           ]),
       action(
@@ -79,7 +80,7 @@ function useCommands(onKeys: () => void): readonly Command[] {
       });
     }
     return found;
-  }, [nodes, channels, settings, dashboard, preferences, route, tokens, change, onKeys]);
+  }, [nodes, channels, settings, mode, dashboard, preferences, route, tokens, change, onKeys]);
 }
 
 const GROUPS: Readonly<Record<Command["group"], string>> = {

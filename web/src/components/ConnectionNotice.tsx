@@ -16,7 +16,7 @@ export function ConnectionNotice() {
     ? "The page shows the last state received and reconnects by itself."
     : address.isElsewhere
       ? `Is the service at ${address.origin} running, and does its setting service.allowed_origins name this page's address?`
-      : "Is the service running? `lens up` starts it. The page connects by itself once it answers.";
+      : "Is the service running? `lens up` starts it over a lab, `lens run` over a node. The page connects by itself once it answers.";
   return (
     <div role="status">
       {address.problem !== "" && (

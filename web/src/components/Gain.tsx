@@ -1,10 +1,17 @@
 import { formatGain, formatProbability } from "../lib/format";
 import { usePreferences } from "../state/context";
 
+interface GainProps {
+  readonly msat: number;
+  /** Show millisatoshi. */
+  readonly precise?: boolean;
+  readonly bare?: boolean;
+}
+
 /** A gain with its sign, in the reader's unit. */
-export function Gain({ msat, bare = false }: { readonly msat: number; readonly bare?: boolean }) {
+export function Gain({ msat, precise = true, bare = false }: GainProps) {
   const { unit } = usePreferences();
-  const quantity = formatGain(msat, unit);
+  const quantity = formatGain(msat, unit, precise);
   return (
     <span className="whitespace-nowrap" title={quantity.exact}>
       {quantity.value}

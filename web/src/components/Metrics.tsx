@@ -4,6 +4,7 @@ import { ErrorChart, ErrorLegend } from "../charts/ErrorChart";
 import { ChartLegend, LineChart } from "../charts/LineChart";
 import { formatInteger, formatShare, formatSpan } from "../lib/format";
 import { useMetrics } from "../lib/metrics";
+import { useIsWatched } from "../lib/mode";
 import {
   errorSeries,
   type GatheredSpans,
@@ -20,7 +21,7 @@ import { Provenance } from "./Provenance";
 import { Empty, Section } from "./Section";
 import { Segmented } from "./Segmented";
 
-function Figure({
+export function Figure({
   label,
   origin = "observed",
   children,
@@ -40,8 +41,8 @@ function Figure({
   );
 }
 
-/** Key figures since the start, in one line. */
-export function Figures({ className = "" }: { readonly className?: string }) {
+/** Key figures of a simulated network since the start, in one line. */
+export function NetworkFigures({ className = "" }: { readonly className?: string }) {
   const stats = useDashboard((state) => state.world?.stats);
   const learner = useDashboard((state) => state.world?.learner ?? null);
   if (stats === undefined) {
@@ -86,12 +87,15 @@ const VIEWS = [
   { value: "error", label: "model error" },
 ] as const;
 type View = (typeof VIEWS)[number]["value"];
+/** Nothing is predicted of a watched node yet. */
+const VIEWS_OF_NODE = VIEWS.filter(({ value }) => value !== "error");
 
 const NO_SPANS: readonly SuccessSpan[] = [];
 
 function SuccessView({ gathered }: { readonly gathered: GatheredSpans }) {
   const payments = useDashboard((state) => state.world?.payments);
   const overall = useDashboard((state) => state.world?.stats.success_rate ?? null);
+  const what = useIsWatched() ? "forwards" : "payments";
   const bySpan = spanSuccess(gathered.spans);
   const rolling = useMemo(() => successSeries(payments ?? []), [payments]);
   const isBySpan = bySpan.times_s.length >= 6;
@@ -104,7 +108,7 @@ function SuccessView({ gathered }: { readonly gathered: GatheredSpans }) {
         <ChartLegend
           items={[
             {
-              label: isBySpan ? `per ${formatSpan(gathered.minutes * 60_000)}` : `last ${WINDOW} payments`,
+              label: isBySpan ? `per ${formatSpan(gathered.minutes * 60_000)}` : `last ${WINDOW} ${what}`,
               colour: "text-ink",
               value: formatShare(latest === undefined ? null : latest / 100, 0),
             },
@@ -114,7 +118,9 @@ function SuccessView({ gathered }: { readonly gathered: GatheredSpans }) {
       </div>
       <div className="relative m-2 min-h-24 flex-1">
         {series.times_s.length < 2 ? (
-          <Empty>The line starts after {WINDOW / 5} payments.</Empty>
+          <Empty>
+            The line starts after {WINDOW / 5} {what}.
+          </Empty>
         ) : (
           <LineChart
             times_s={series.times_s}
@@ -141,32 +147,31 @@ function SuccessView({ gathered }: { readonly gathered: GatheredSpans }) {
 
 function VolumeView({ gathered }: { readonly gathered: GatheredSpans }) {
   const { spans, minutes } = gathered;
+  const done = useIsWatched() ? "forwarded" : "delivered";
   const total = spans.reduce((sum, span) => sum + span.volume_msat, 0);
   return (
     <>
       <p className="flex flex-wrap gap-x-4 px-3 pt-2 text-12 text-ink-2">
         <span>
-          delivered per {formatSpan(minutes * 60_000)}, in this time range <Amount msat={total} />
+          {done} per {formatSpan(minutes * 60_000)}, in this time range <Amount msat={total} />
         </span>
       </p>
       <div className="relative m-2 min-h-24 flex-1">
         {spans.length < 2 ? (
-          <Empty>
-            Volume is summed in steps of five minutes of the network's time; the second starts it.
-          </Empty>
+          <Empty>Volume is summed in steps of five minutes; the second starts it.</Empty>
         ) : (
           <LineChart
             times_s={spans.map((span) => span.world_ms / 1000)}
             lines={[
               {
-                label: "delivered",
+                label: done,
                 values: spans.map((span) => span.volume_msat / 1000),
                 colour: "accent",
                 look: "bars",
               },
             ]}
             unit="sat"
-            description="Delivered volume over time, in satoshi"
+            description={`Volume ${done} over time, in satoshi`}
             testId="volume-chart"
           />
         )}
@@ -214,6 +219,7 @@ function ErrorView() {
 export function Metrics({ className = "" }: { readonly className?: string }) {
   const { range } = useRoute();
   const [view, setView] = useState<View>("success");
+  const isWatched = useIsWatched();
   const worldMs = useDashboard((state) => state.world?.stats.world_ms ?? 0);
   const metrics = useMetrics();
   const start = rangeStartMs(range, worldMs) ?? Number.NEGATIVE_INFINITY;
@@ -228,7 +234,13 @@ export function Metrics({ className = "" }: { readonly className?: string }) {
         <>
           <Provenance of={view === "error" ? "estimated" : "observed"} />
           <div className="ml-auto flex flex-wrap items-center gap-2">
-            <Segmented legend="Which metric" name="metric" options={VIEWS} value={view} onChange={setView} />
+            <Segmented
+              legend="Which metric"
+              name="metric"
+              options={isWatched ? VIEWS_OF_NODE : VIEWS}
+              value={view}
+              onChange={setView}
+            />
             <CsvButton
               name="success"
               head={["world_ms", "payments", "succeeded", "volume_msat"]}

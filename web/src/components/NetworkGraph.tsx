@@ -1,6 +1,7 @@
 import { useEffect, useMemo, useRef, useState } from "react";
 import { lookOf } from "../graph/palette";
 import { GraphView, type Hovered, hasWebGl } from "../graph/view";
+import { useIsWatched } from "../lib/mode";
 import { useDashboard, usePreferences, useStores } from "../state/context";
 import { GraphTooltip } from "./GraphTooltip";
 import { Provenance } from "./Provenance";
@@ -16,10 +17,11 @@ function Legend() {
       : state.world?.nodes.get(state.selection.viewpointId)?.name,
   );
   const hasPredictions = useDashboard((state) => (state.world?.predictions.size ?? 0) > 0);
+  const isWatched = useIsWatched();
   const [near, far] =
-    viewpoint === undefined
+    viewpoint === undefined && !isWatched
       ? ["first-named node's side", "second-named node's side"]
-      : [`local: ${viewpoint}'s side`, "remote: its peer's side"];
+      : [`local: ${viewpoint ?? "the node"}'s side`, "remote: its peer's side"];
   const item = "flex items-center gap-1 whitespace-nowrap";
   return (
     <p className="flex flex-wrap gap-x-4 text-12 text-ink-2">
@@ -144,8 +146,9 @@ function Canvas() {
 
 export function NetworkGraph({ className }: { readonly className: string }) {
   const canDraw = useMemo(hasWebGl, []);
+  const isWatched = useIsWatched();
   return (
-    <Section id="graph" title="Network" className={className} aside={<Viewpoint />}>
+    <Section id="graph" title="Network" className={className} aside={isWatched ? null : <Viewpoint />}>
       {canDraw ? (
         <Canvas />
       ) : (

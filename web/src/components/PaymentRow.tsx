@@ -12,9 +12,16 @@ interface PaymentProps {
   readonly onToggle: (payment: Payment) => void;
 }
 
+const DONE = { payment: "paid", rebalance: "rebalanced", forward: "forwarded" } as const;
+
+/** What is told of it beside its result, which says all of a forward's description. */
+function about(payment: Payment): string {
+  return payment.kind === "forward" ? payment.route_channel_ids.join(" → ") : payment.description;
+}
+
 function Result({ payment, nameOf }: Pick<PaymentProps, "payment" | "nameOf">) {
   if (payment.succeeded) {
-    return <span className="text-success">✓ {payment.kind === "rebalance" ? "rebalanced" : "paid"}</span>;
+    return <span className="text-success">✓ {DONE[payment.kind]}</span>;
   }
   return <span className="text-failure">✕ {describeFailure(payment, nameOf)}</span>;
 }
@@ -136,7 +143,7 @@ function Detail({ payment, nameOf }: Pick<PaymentProps, "payment" | "nameOf">) {
           </dd>
         </>
       )}
-      <dt className="text-ink-3">payment</dt>
+      <dt className="text-ink-3">{payment.kind}</dt>
       <dd>
         {formatInteger(payment.payment_id)}, {formatClock(payment.started_ms).date}, {payment.attempts}{" "}
         {payment.attempts === 1 ? "attempt" : "attempts"} in {formatDuration(payment.duration_ms)}
@@ -174,7 +181,7 @@ export const PaymentRow = memo(function PaymentRow({
         </td>
         <td className={`${cell} text-right`}>{payment.route_channel_ids.length || "–"}</td>
         <td className={`${cell} text-right`}>{formatDuration(payment.duration_ms)}</td>
-        <td className={`${cell} text-ink-2`}>{payment.description}</td>
+        <td className={`${cell} text-ink-2`}>{about(payment)}</td>
       </tr>
       {isSelected && (
         <tr className="bg-raised">
@@ -206,7 +213,7 @@ export const PaymentCard = memo(function PaymentCard(props: PaymentProps) {
       </div>
       <div className="flex justify-between gap-3 text-12 text-ink-2">
         <TimeButton payment={payment} isSelected={isSelected} onToggle={onToggle} />
-        <span className="min-w-0 flex-1 truncate">{payment.description}</span>
+        <span className="min-w-0 flex-1 truncate">{about(payment)}</span>
         {payment.succeeded && (
           <span className="shrink-0">
             fee <Amount msat={payment.fee_msat} precise />

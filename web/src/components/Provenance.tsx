@@ -1,5 +1,5 @@
 import type { Mode } from "../api/types";
-import { useDashboard } from "../state/context";
+import { useMode } from "../lib/mode";
 
 export type Origin = "observed" | "estimated";
 
@@ -12,7 +12,7 @@ const ESTIMATED = ["e", "estimated: computed by a model or by this page, not obs
 
 /** The small letter that says where numbers come from; the tooltip says it in words. */
 export function Provenance({ of = "observed" }: { readonly of?: Origin }) {
-  const mode = useDashboard((state) => state.world?.network.mode ?? "simulated");
+  const mode = useMode() ?? "simulated";
   const [letter, words] = of === "estimated" ? ESTIMATED : OBSERVED[mode];
   return (
     <abbr className="ml-1 cursor-help text-12 font-normal text-ink-3 italic no-underline" title={words}>

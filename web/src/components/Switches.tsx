@@ -1,6 +1,7 @@
 import { type ReactNode, useState } from "react";
 import type { RunSettings } from "../api/learning";
 import { formatSpeed } from "../lib/format";
+import { RECENT_HOURS, useRecording } from "../lib/recording";
 import { useOrder } from "../lib/service";
 import { useDashboard, useStores } from "../state/context";
 import { Button } from "./Button";
@@ -19,21 +20,26 @@ export function useSwitch() {
   return { isBusy, problem, change };
 }
 
+/** What has a speed and a pause: not a real node. */
+const PACED = { simulated: "the simulated world", replay: "the replay" } as const;
+
 /** Stops and resumes the world; in the top bar, where its time stands. */
 export function PauseButton() {
   const { isReplay } = useStores();
   const settings = useDashboard((state) => state.world?.settings ?? null);
-  const mode = useDashboard((state) => state.world?.network.mode);
+  const mode = useDashboard((state) => state.world?.network.mode ?? null);
+  const recording = useRecording(RECENT_HOURS);
   const { isBusy, problem, change } = useSwitch();
-  if (settings === null || mode !== "simulated" || isReplay) {
+  if (settings === null || mode === null || mode === "live" || isReplay || recording.value?.ended === true) {
     return null;
   }
   const what = settings.paused ? "resume" : "pause";
+  const whole = `${what} ${PACED[mode]}`;
   return (
     <Button
       disabled={isBusy}
-      title={problem === null ? `${what} the simulated world` : `${problem.message}. ${problem.whatToDo}`}
-      onClick={() => change({ paused: !settings.paused }, `${what} the simulated world`)}
+      title={problem === null ? whole : `${problem.message}. ${problem.whatToDo}`}
+      onClick={() => change({ paused: !settings.paused }, whole)}
       testId="pause"
     >
       {problem === null ? what : `✕ ${what}`}
@@ -193,33 +199,42 @@ export function RebalanceSwitches() {
   );
 }
 
+const RUNNING_HELP = {
+  simulated: "Off: the world stands still; nothing is paid, and nothing can move.",
+  replay: "Off: the replay stands still.",
+} as const;
+
 const SPEEDS = [1, 10, 60, 360, 1_000] as const;
 
-/** Pause and speed of a simulated world. */
+/** Pause and speed of a simulated world, or of a replay. */
 export function WorldSwitches() {
   const settings = useDashboard((state) => state.world?.settings ?? null);
-  const mode = useDashboard((state) => state.world?.network.mode);
+  const mode = useDashboard((state) => state.world?.network.mode ?? null);
+  const recording = useRecording(RECENT_HOURS);
   const { isBusy, problem, change } = useSwitch();
-  if (settings === null) {
+  if (settings === null || mode === null) {
     return <p className="p-3 text-ink-2">{UNKNOWN}</p>;
   }
-  if (mode !== "simulated") {
-    return <p className="p-3 text-ink-2">This world runs by the real clock: it has no speed and no pause.</p>;
+  if (mode === "live") {
+    return <p className="p-3 text-ink-2">A real node's time is real: it has no speed and no pause.</p>;
   }
-  const setSpeed = (speed: number) => change({ speed }, `let the world run at ${formatSpeed(speed)}`);
+  if (recording.value?.ended === true) {
+    return <p className="p-3 text-ink-2">The recording is over: there is nothing left to play.</p>;
+  }
+  const setSpeed = (speed: number) => change({ speed }, `let it run at ${formatSpeed(speed)}`);
   return (
     <>
-      <SwitchLine label="Running" help="Off: the world stands still; nothing is paid, and nothing can move.">
+      <SwitchLine label="Running" help={RUNNING_HELP[mode]}>
         <OnOff
           label="Running"
           isOn={!settings.paused}
           disabled={isBusy}
           onChange={(running) =>
-            change({ paused: !running }, running ? "resume the simulated world" : "pause the simulated world")
+            change({ paused: !running }, `${running ? "resume" : "pause"} ${PACED[mode]}`)
           }
         />
       </SwitchLine>
-      <SwitchLine label="Speed" help="Simulated seconds per real second.">
+      <SwitchLine label="Speed" help="Seconds of that time per real second.">
         <div className="flex flex-wrap gap-2">
           {SPEEDS.map((speed) => (
             <Button

@@ -26,8 +26,8 @@ function Question({ question }: { readonly question: TokenQuestion }) {
         )}
         <p className="text-ink-2">
           To <span className="text-ink">{question.what}</span>, the service wants to know that you may. Its
-          token is a line in a file that only its owner can read; `lens up` prints where it is kept. The
-          default is:
+          token is a line in a file that only its owner can read; `lens up` and `lens run` print where it is
+          kept. The default is:
         </p>
         <p className="my-2 rounded-sm border border-line bg-ground px-2 py-1 wrap-anywhere">
           ~/.local/share/lightninglens/token

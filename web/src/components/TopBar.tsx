@@ -1,9 +1,12 @@
+import type { Mode } from "../api/types";
 import { formatAge, formatClock, formatShare, formatSpeed } from "../lib/format";
 import { useNow } from "../lib/hooks";
+import { useIsWatched } from "../lib/mode";
 import { useDashboard, usePreferences, useRoute, useStores } from "../state/context";
 import { RANGES } from "../state/route";
 import { AlertsButton } from "./Alerts";
 import { Button } from "./Button";
+import { ModeBadge } from "./ModeBadge";
 import { Provenance } from "./Provenance";
 import { Segmented } from "./Segmented";
 import { PauseButton } from "./Switches";
@@ -14,32 +17,40 @@ const UNIT_OPTIONS = [
   { value: "hidden", label: "hidden" },
 ] as const;
 
+const CLOCK_TITLES: Readonly<Record<Mode, string>> = {
+  simulated: "Time in the network's world, UTC",
+  replay: "Time in the recording, UTC",
+  live: "When the node was last heard of, UTC",
+};
+
 function WorldState() {
   const network = useDashboard((state) => state.world?.network);
+  const isWatched = useIsWatched();
   const stats = useDashboard((state) => state.world?.stats);
   const isPaused = useDashboard((state) => state.world?.settings?.paused === true);
   if (network === undefined || stats === undefined) {
-    return null;
+    return <ModeBadge />;
   }
   const clock = formatClock(stats.world_ms);
   return (
     <>
       <span className="flex min-w-0 items-center gap-2">
         <span className="truncate font-semibold">{network.name}</span>
-        <span className="rounded-xs border border-accent px-1 text-12 font-semibold tracking-wide text-accent uppercase">
-          {network.mode}
-        </span>
+        <ModeBadge />
       </span>
       <span className="flex items-center gap-2 whitespace-nowrap text-ink-2">
-        <span title="Time in the network's world, UTC" data-testid="world-clock">
+        <span title={CLOCK_TITLES[network.mode]} data-testid="world-clock">
           {clock.date} <span className="text-ink">{clock.time}</span>
           <span className="text-12 text-ink-3"> UTC</span>{" "}
-          <span title="Speed of the world's clock">{isPaused ? "paused" : formatSpeed(stats.speed)}</span>
+          {network.mode !== "live" && (
+            <span title="Speed of this clock">{isPaused ? "paused" : formatSpeed(stats.speed)}</span>
+          )}
         </span>
         <PauseButton />
       </span>
       <span className="whitespace-nowrap text-ink-2">
-        success <span className="text-ink">{formatShare(stats.success_rate)}</span>
+        {isWatched ? "forwarded" : "success"}{" "}
+        <span className="text-ink">{formatShare(stats.success_rate)}</span>
         <Provenance />
       </span>
     </>
@@ -51,7 +62,7 @@ function ConnectionState() {
   const receivedMs = useDashboard((state) => state.receivedMs);
   const now = useNow(link.phase === "lost");
   if (link.phase === "live") {
-    return <span className="whitespace-nowrap text-success">● live</span>;
+    return <span className="whitespace-nowrap text-success">● connected</span>;
   }
   if (link.phase === "connecting" || receivedMs === null) {
     return <span className="whitespace-nowrap text-ink-2">○ connecting</span>;
@@ -67,7 +78,7 @@ function RangePicker() {
       <span className="sr-only">Time range</span>
       <select
         className="rounded-sm border border-line bg-ground px-1 text-12 leading-6 text-ink"
-        title="Time range of charts, transactions and effects, in the world's time"
+        title="Time range of charts, lists and analyses, by the clock of this page"
         value={range}
         onChange={(event) => {
           const chosen = RANGES.find((one) => one === event.target.value);

@@ -6,6 +6,7 @@ import { describeFailure } from "../lib/failure";
 import { formatInteger } from "../lib/format";
 import { ROOMY, useMediaQuery, useSettled } from "../lib/hooks";
 import { type Log, useLog } from "../lib/log";
+import { useIsWatched } from "../lib/mode";
 import type { PaymentFilter } from "../lib/search";
 import { useDashboard, useStores } from "../state/context";
 import { Button } from "./Button";
@@ -19,12 +20,40 @@ import { Segmented } from "./Segmented";
 
 const TYPING_MS = 250;
 
-const FILTER_OPTIONS = [
-  { value: "all", label: "all" },
-  { value: "succeeded", label: "succeeded" },
-  { value: "failed", label: "failed" },
-  { value: "rebalances", label: "rebalances" },
-] as const;
+interface Wording {
+  readonly title: string;
+  readonly one: string;
+  readonly filters: readonly { readonly value: PaymentFilter; readonly label: string }[];
+  /** Heads the last column. */
+  readonly about: string;
+  readonly empty: string;
+}
+
+const OF_NETWORK: Wording = {
+  title: "Transactions",
+  one: "transaction",
+  filters: [
+    { value: "all", label: "all" },
+    { value: "succeeded", label: "succeeded" },
+    { value: "failed", label: "failed" },
+    { value: "rebalances", label: "rebalances" },
+  ],
+  about: "Description",
+  empty:
+    "No payments yet in this time range. Each one appears here, with its cause if it fails, as soon as it ends.",
+};
+const OF_NODE: Wording = {
+  title: "Forwards",
+  one: "forward",
+  filters: [
+    { value: "all", label: "all" },
+    { value: "succeeded", label: "forwarded" },
+    { value: "failed", label: "failed" },
+  ],
+  about: "By channel",
+  empty:
+    "No forwards yet in this time range. What the node is asked to forward appears here as soon as it ends, with its cause if it was refused.",
+};
 
 const COLUMNS: readonly (readonly [label: string, className: string, isObserved: boolean])[] = [
   ["Time", "w-24 text-left", true],
@@ -34,17 +63,17 @@ const COLUMNS: readonly (readonly [label: string, className: string, isObserved:
   ["Result", "text-left", false],
   ["Hops", "w-14 text-right", false],
   ["Took", "w-20 text-right", true],
-  ["Description", "w-34 text-left", false],
 ];
 
 interface ListProps {
+  readonly about: string;
   readonly payments: readonly Payment[];
   readonly nameOf: NameOf;
   readonly selectedId: number | null;
   readonly onToggle: (payment: Payment) => void;
 }
 
-const Table = memo(function Table({ payments, nameOf, selectedId, onToggle }: ListProps) {
+const Table = memo(function Table({ about, payments, nameOf, selectedId, onToggle }: ListProps) {
   return (
     <table
       className="w-full min-w-220 table-fixed border-separate border-spacing-0"
@@ -63,6 +92,12 @@ const Table = memo(function Table({ payments, nameOf, selectedId, onToggle }: Li
               {isObserved && <Provenance />}
             </th>
           ))}
+          <th
+            scope="col"
+            className="w-50 border-b border-line px-3 py-1 text-left text-12 font-medium text-ink-2"
+          >
+            {about}
+          </th>
         </tr>
       </thead>
       <tbody>
@@ -73,7 +108,7 @@ const Table = memo(function Table({ payments, nameOf, selectedId, onToggle }: Li
             nameOf={nameOf}
             isSelected={payment.payment_id === selectedId}
             onToggle={onToggle}
-            columns={COLUMNS.length}
+            columns={COLUMNS.length + 1}
           />
         ))}
       </tbody>
@@ -98,31 +133,31 @@ const Cards = memo(function Cards({ payments, nameOf, selectedId, onToggle }: Li
 });
 
 interface NothingProps {
+  readonly wording: Wording;
   readonly isLoaded: boolean;
   readonly log: Log;
   readonly hasFilter: boolean;
   readonly onClear: () => void;
 }
 
-function Nothing({ isLoaded, log, hasFilter, onClear }: NothingProps) {
+function Nothing({ wording, isLoaded, log, hasFilter, onClear }: NothingProps) {
   if (!isLoaded || log.isLoading) {
     return <Empty>{isLoaded ? "Searching…" : "Waiting for the network…"}</Empty>;
   }
   if (log.problem !== "") {
-    return <Empty>The transactions could not be read: {log.problem}.</Empty>;
-  }
-  if (!hasFilter) {
     return (
       <Empty>
-        No payments yet in this time range. Each one appears here, with its cause if it fails, as soon as it
-        ends.
+        The {wording.one}s could not be read: {log.problem}.
       </Empty>
     );
+  }
+  if (!hasFilter) {
+    return <Empty>{wording.empty}</Empty>;
   }
   return (
     <Empty>
       <span>
-        No transaction of this time range matches. <Button onClick={onClear}>show all</Button>
+        No {wording.one} of this time range matches. <Button onClick={onClear}>show all</Button>
       </span>
     </Empty>
   );
@@ -182,6 +217,7 @@ export function TransactionLog({ className = "" }: { readonly className?: string
   const [query, setQuery] = useState("");
   const words = useSettled(query.trim(), TYPING_MS);
   const isRoomy = useMediaQuery(ROOMY);
+  const wording = useIsWatched() ? OF_NODE : OF_NETWORK;
   const nameOf = useMemo(() => namesOf(nodes ?? new Map()), [nodes]);
   const log = useLog(filter, words, nameOf);
   const toggle = useMemo(
@@ -195,7 +231,7 @@ export function TransactionLog({ className = "" }: { readonly className?: string
     setQuery("");
     setFilter("all");
   };
-  const list = { payments: log.payments, nameOf, selectedId, onToggle: toggle };
+  const list = { about: wording.about, payments: log.payments, nameOf, selectedId, onToggle: toggle };
   const older = log.loadOlder !== null && (
     <p className="p-2 text-center">
       <Button onClick={log.loadOlder} disabled={log.isLoading}>
@@ -206,7 +242,7 @@ export function TransactionLog({ className = "" }: { readonly className?: string
   return (
     <Section
       id="transactions"
-      title="Transactions"
+      title={wording.title}
       className={className}
       aside={
         <>
@@ -217,7 +253,7 @@ export function TransactionLog({ className = "" }: { readonly className?: string
             <Segmented
               legend="Which transactions"
               name="payment-filter"
-              options={FILTER_OPTIONS}
+              options={wording.filters}
               value={filter}
               onChange={setFilter}
             />
@@ -232,7 +268,13 @@ export function TransactionLog({ className = "" }: { readonly className?: string
       }
     >
       {log.payments.length === 0 ? (
-        <Nothing isLoaded={isLoaded} log={log} hasFilter={filter !== "all" || query !== ""} onClear={clear} />
+        <Nothing
+          wording={wording}
+          isLoaded={isLoaded}
+          log={log}
+          hasFilter={filter !== "all" || query !== ""}
+          onClear={clear}
+        />
       ) : isRoomy ? (
         <Scrollable label="Transaction rows">
           <Table {...list} />

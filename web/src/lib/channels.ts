@@ -35,6 +35,13 @@ export function orient(channel: Channel, viewpointId: string | null): OrientedCh
     : { channel, near: first, far: second };
 }
 
+/** The balances of a channel, or of several together. */
+export interface Balances {
+  readonly near: Pick<End, "balanceMsat">;
+  readonly far: Pick<End, "balanceMsat">;
+  readonly channel: Pick<Channel, "unsettled_msat">;
+}
+
 export interface Shares {
   readonly near: number;
   readonly unsettled: number;
@@ -42,8 +49,7 @@ export interface Shares {
 }
 
 /** Parts of what the channel can hold (without commitment fee and anchors), from 0 to 1. */
-export function shares(oriented: OrientedChannel): Shares {
-  const { near, far, channel } = oriented;
+export function shares({ near, far, channel }: Balances): Shares {
   const total = near.balanceMsat + far.balanceMsat + channel.unsettled_msat;
   if (total <= 0) {
     return { near: 0, unsettled: 0, far: 0 };

@@ -40,6 +40,13 @@ function humanise(code: string): string {
   return code.toLowerCase().replaceAll("_", " ");
 }
 
+/** What became of a forward; its peers stand beside it, so no hop is named. */
+function describeForward({ outcome, failure }: Payment): string {
+  return outcome === "REFUSED_HERE"
+    ? `refused here: ${failure?.detail ?? "unclear"}`
+    : "failed further down the route";
+}
+
 function reason(payment: Payment): string {
   const { failure } = payment;
   if (failure !== null) {
@@ -65,6 +72,9 @@ export function failedHop(payment: Payment): number | null {
 
 /** Why it failed and, if that is known, on which hop. */
 export function describeFailure(payment: Payment, nameOf: NameOf): string {
+  if (payment.kind === "forward") {
+    return describeForward(payment);
+  }
   const hop = failedHop(payment);
   const from = hop === null ? undefined : payment.route_node_ids[hop];
   const to = hop === null ? undefined : payment.route_node_ids[hop + 1];

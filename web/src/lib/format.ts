@@ -107,8 +107,8 @@ export function formatSpeed(speed: number): string {
 }
 
 /** A signed amount: gains with a plus. */
-export function formatGain(msat: number, unit: Unit): Quantity {
-  const quantity = formatAmount(msat, unit, true);
+export function formatGain(msat: number, unit: Unit, precise = true): Quantity {
+  const quantity = formatAmount(msat, unit, precise);
   return msat > 0 && unit !== "hidden" ? { ...quantity, value: `+${quantity.value}` } : quantity;
 }
 

@@ -16,7 +16,7 @@ export interface SuccessSeries {
 /** Rolling success rate; starts once a fifth of the window is filled, as fewer say nothing. */
 export function successSeries(payments: readonly Payment[]): SuccessSeries {
   const ended = payments
-    .filter((payment) => payment.kind === "payment")
+    .filter((payment) => payment.kind !== "rebalance")
     .map((payment) => ({ at: payment.started_ms + payment.duration_ms, ok: payment.succeeded }))
     .sort((left, right) => left.at - right.at);
   const times_s: number[] = [];

@@ -31,6 +31,11 @@ export function plainTexts<T>(value: T): T {
   return value;
 }
 
+/** End a text of the service's with a full stop, unless it has an end. */
+export function sentence(text: string): string {
+  return /[.!?]$/.test(text) ? text : `${text}.`;
+}
+
 /** Shorten a public key: `03ab12…cd34ef`. */
 export function shortKey(nodeId: string): string {
   return nodeId.length > 14 ? `${nodeId.slice(0, 6)}…${nodeId.slice(-6)}` : nodeId;

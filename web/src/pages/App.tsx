@@ -4,6 +4,7 @@ import { CommandPalette } from "../components/CommandPalette";
 import { ConnectionNotice } from "../components/ConnectionNotice";
 import { KeysDialog } from "../components/KeysDialog";
 import { Navigation } from "../components/Navigation";
+import { NodeNotice } from "../components/NodeNotice";
 import { TokenDialog } from "../components/TokenDialog";
 import { TopBar } from "../components/TopBar";
 import { useKeys } from "../lib/hooks";
@@ -12,8 +13,9 @@ import { moveRow } from "../lib/rows";
 import { useRoute, useStores } from "../state/context";
 import { UNITS } from "../state/preferences";
 import type { Place } from "../state/route";
+import { Missed } from "./Missed";
 import { Overview } from "./Overview";
-import { Channels, Fees, Missed, NetworkPlace, Rebalance, Simulator } from "./Places";
+import { Channels, Fees, NetworkPlace, Rebalance, Simulator } from "./Places";
 
 const PAGES: Readonly<Record<Exclude<Place, "overview">, () => React.ReactNode>> = {
   channels: Channels,
@@ -80,6 +82,7 @@ export function App() {
       <div className="flex min-w-0 flex-1 flex-col max-lg:pb-16">
         <TopBar onKeys={openKeys} onPalette={() => setDialog("palette")} />
         <ConnectionNotice />
+        <NodeNotice />
         <div className="flex min-h-0 flex-1 gap-2 p-2">
           <main
             className={`flex min-h-0 min-w-0 flex-1 flex-col ${FILLING.has(place) ? "" : "lg:overflow-auto"}`}

@@ -1,10 +1,13 @@
 import type { ReactNode } from "react";
+import type { Mode } from "../api/types";
 import { ChannelTable } from "../components/ChannelTable";
 import { Effects } from "../components/Effects";
+import { Holdings } from "../components/Holdings";
 import { Calibration, ErrorsOverTime, Models } from "../components/Learning";
 import { NetworkGraph } from "../components/NetworkGraph";
 import { NodeTable } from "../components/NodeTable";
 import { Orders } from "../components/Orders";
+import { ProfitFigures } from "../components/ProfitFigures";
 import { Runs } from "../components/Runs";
 import { Section } from "../components/Section";
 import { Suggestions } from "../components/Suggestions";
@@ -12,10 +15,19 @@ import { RebalanceSwitches, WorldSwitches } from "../components/Switches";
 import { Viewpoint } from "../components/Viewpoint";
 import { useEffects } from "../lib/effects";
 import { formatClock, formatInteger, formatSpeed } from "../lib/format";
+import { isWatched, MODE_FACTS, useIsWatched } from "../lib/mode";
 import { useDashboard, useRoute, useStores } from "../state/context";
 import { type Place, routeText } from "../state/route";
 
 export function Channels() {
+  if (useIsWatched()) {
+    return (
+      <div className="flex min-h-0 flex-1 flex-col gap-2">
+        <ProfitFigures />
+        <Holdings className="min-h-0 flex-1" />
+      </div>
+    );
+  }
   return (
     <div className="flex min-h-0 flex-1 flex-col gap-2">
       <div className="flex items-center">
@@ -27,6 +39,23 @@ export function Channels() {
 }
 
 export function Rebalance() {
+  return useIsWatched() ? (
+    <Later
+      title="Rebalancing"
+      what="Plans that move liquidity of a watched node, with cost, expected gain and doubt, to be reviewed and carried out one by one, will stand here. Until then this service only reads, and moves nothing."
+    >
+      <li>
+        <PlaceLink place="missed">Missed</PlaceLink>: what bringing liquidity to a channel would cost, and
+        what it would have earned.
+      </li>
+      <li>`lens up` is a lab in which rebalancing is rehearsed, with suggestions of a learner.</li>
+    </Later>
+  ) : (
+    <RebalanceInLab />
+  );
+}
+
+function RebalanceInLab() {
   const effects = useEffects();
   return (
     <div className="flex flex-col gap-2">
@@ -50,20 +79,32 @@ export function Rebalance() {
   );
 }
 
+/** What was chosen when it was started. */
+const ORIGIN: Readonly<Record<Mode, string>> = {
+  simulated:
+    "Seed, demand and topology are chosen when the lab starts (`lens up --seed --demand --topology`) and do not change while it runs; `lens config show` has the settings. The same seed gives the same payments.",
+  replay:
+    "The file is chosen when it starts (`lens run --node replay:FILE`); it is read, never changed. What is analysed here is what was recorded until the time that is shown.",
+  live: "The node is chosen when it starts (`lens run`, with the options of `lens node info`). It is only read.",
+};
+
 function WorldFacts() {
   const world = useDashboard((state) => state.world);
   const { address } = useStores();
   if (world === null) {
     return <p className="p-3 text-ink-2">Waiting for the network…</p>;
   }
+  const { mode } = world.network;
   const clock = formatClock(world.stats.world_ms);
   const facts: readonly (readonly [string, ReactNode])[] = [
-    ["network", world.network.name],
-    ["kind", world.network.mode],
+    [isWatched(mode) ? "node" : "network", world.network.name],
+    ["kind", MODE_FACTS[mode].title],
     ["time in it", `${clock.date} ${clock.time} UTC`],
-    ["speed", world.settings?.paused ? "paused" : formatSpeed(world.stats.speed)],
+    ...(mode === "live"
+      ? []
+      : ([["speed", world.settings?.paused ? "paused" : formatSpeed(world.stats.speed)]] as const)),
     ["nodes, channels", `${formatInteger(world.nodes.size)}, ${formatInteger(world.channels.size)}`],
-    ["payments so far", formatInteger(world.stats.payments)],
+    [isWatched(mode) ? "attempts so far" : "payments so far", formatInteger(world.stats.payments)],
     ["service", address.origin],
   ];
   return (
@@ -76,26 +117,37 @@ function WorldFacts() {
           </div>
         ))}
       </dl>
-      <p className="mt-2 text-12 text-ink-3">
-        Seed, demand and topology are chosen when the lab starts (`lens up --seed --demand --topology`) and do
-        not change while it runs; `lens config show` has the settings. The same seed gives the same payments.
-      </p>
+      <p className="mt-2 text-12 text-ink-3">{ORIGIN[mode]}</p>
     </div>
   );
 }
 
+const WORLD_TITLES: Readonly<Record<Mode, string>> = {
+  simulated: "The world that runs",
+  replay: "The recording that is played",
+  live: "The node that is watched",
+};
+
 export function Simulator() {
+  const mode = useDashboard((state) => state.world?.network.mode ?? "simulated");
   return (
     <div className="flex flex-col gap-2">
       <div className="grid items-start gap-2 lg:grid-cols-2">
-        <Section id="world" title="The world that runs">
+        <Section id="world" title={WORLD_TITLES[mode]}>
           <WorldFacts />
         </Section>
-        <Section id="switches" title="Speed and pause">
-          <WorldSwitches />
+        <Section id="switches" title={mode === "live" ? "Simulator" : "Speed and pause"}>
+          {mode === "live" ? (
+            <p className="p-3 text-ink-2">
+              Changes to this node will be tried here in a simulation before they are made. Until then the lab
+              is a program of its own: `lens up`, on another port.
+            </p>
+          ) : (
+            <WorldSwitches />
+          )}
         </Section>
       </div>
-      <Runs />
+      {mode === "simulated" && <Runs />}
     </div>
   );
 }
@@ -137,26 +189,8 @@ function PlaceLink({ place, children }: { readonly place: Place; readonly childr
   );
 }
 
-export function Missed() {
-  return (
-    <Later
-      title="Missed routing opportunities"
-      what="Forwards that a node could not make will stand here by cause (too little liquidity, fee, policy, peer offline), with what they would have earned between two bounds, and the cheapest remedy."
-    >
-      <li>
-        <PlaceLink place="overview">Overview</PlaceLink>: the transactions filtered by “failed” name the
-        channel and the cause of each failure, attempt by attempt.
-      </li>
-      <li>
-        <PlaceLink place="channels">Channels</PlaceLink>: a channel's panel shows what it could not send in
-        the last hour.
-      </li>
-      <li>Transactions can be saved as CSV for an analysis of your own.</li>
-    </Later>
-  );
-}
-
 export function Fees() {
+  const isNode = useIsWatched();
   return (
     <Later
       title="Fees and plans"
@@ -167,8 +201,17 @@ export function Fees() {
         inbound fees included.
       </li>
       <li>
-        <PlaceLink place="rebalance">Rebalance</PlaceLink>: plans to move liquidity are there, with what they
-        cost and bring.
+        {isNode ? (
+          <>
+            <PlaceLink place="missed">Missed</PlaceLink>: names the channels whose fee was too high, and what
+            to ask instead.
+          </>
+        ) : (
+          <>
+            <PlaceLink place="rebalance">Rebalance</PlaceLink>: plans to move liquidity are there, with what
+            they cost and bring.
+          </>
+        )}
       </li>
     </Later>
   );

@@ -1,7 +1,7 @@
 /** The page's one store: the world, the link to the service, and what the reader has selected. */
 
 import type { LossReason, StreamHandlers } from "../api/stream";
-import type { Payment } from "../api/types";
+import type { Mode, Payment } from "../api/types";
 import { applyUpdate, type World, worldFromHello } from "./world";
 
 export type Link =
@@ -19,6 +19,8 @@ export interface Selection {
 
 export interface DashboardState {
   readonly world: World | null;
+  /** What the service says it will show; null until it has said so. The world itself knows better. */
+  readonly announced: Mode | null;
   readonly link: Link;
   /** When the last message arrived, on the page's clock; null before the first. */
   readonly receivedMs: number | null;
@@ -27,9 +29,15 @@ export interface DashboardState {
 
 const NOTHING_SELECTED: Selection = { channelId: null, payment: null, viewpointId: null };
 
+/** What is shown: a simulated world, or a node that is watched. */
+export function modeOf({ world, announced }: DashboardState): Mode | null {
+  return world?.network.mode ?? announced;
+}
+
 export class DashboardStore {
   #state: DashboardState = {
     world: null,
+    announced: null,
     link: { phase: "connecting" },
     receivedMs: null,
     selection: NOTHING_SELECTED,
@@ -64,6 +72,11 @@ export class DashboardStore {
 
   readonly select = (change: Partial<Selection>): void => {
     this.#set({ selection: { ...this.#state.selection, ...change } });
+  };
+
+  /** Take in what the service will show once it can. */
+  readonly announce = (announced: Mode): void => {
+    this.#set({ announced });
   };
 
   /** Show at once what the service answered to an order; the stream will say the same. */

@@ -42,6 +42,14 @@ export function rangeStartMs(range: Range, worldMs: number): number | null {
   return Number.isFinite(length) ? worldMs - length : null;
 }
 
+/** The longest that the service looks back for analyses. */
+const MOST_HOURS = 24 * 366;
+
+/** Length of a range in hours, as far as analyses reach. */
+export function rangeHours(range: Range): number {
+  return Math.min(LENGTH_MS[range] / HOUR_MS, MOST_HOURS);
+}
+
 /** Read a fragment such as `#/rebalance?range=6h`; what is unknown falls back. */
 export function parseRoute(hash: string): Route {
   const [path = "", query = ""] = hash.replace(/^#\/?/, "").split("?");

@@ -236,6 +236,7 @@ class NodeService:
         shown = observer.begin(await reader.channels(), earlier)
         self.state.payments.take(shown)  # type: ignore[union-attr]  # set by the caller
         self.state.switches.listen(lambda settings: self._set_pace(observer, settings))
+        self.source.on_end(watched.end)
         self.source.on_end(lambda: self.state.switches.change(paused=True))
         self.state.begin_watching(watched, observer)
         async with asyncio.TaskGroup() as group:

@@ -60,6 +60,8 @@ class RecordingStatus:
     oldest_in_flight_ms: int | None
     problem: str
     """Why nothing can be written; empty when all is well."""
+    ended: bool
+    """Whether a recorded history is over: nothing more will come."""
     window_hours: float
     coverage: float
     """Share of the window that was seen."""
@@ -79,10 +81,16 @@ class WatchedNode:
     """Of its series; None where no rules watch it."""
     rules: tuple[SeriesRule, ...] = ()
     """Those that are in force."""
+    ended: bool = False
+    """Whether there is nothing more to come, as when a recorded history is over."""
     latest: dict[tuple[str, str], Reading] = field(default_factory=dict)
     """The newest reading of each series and subject."""
     _reports: dict[tuple[float, OpportunityOptions], tuple[float, MissedReport]] = field(default_factory=dict)
     _analysing: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def end(self) -> None:
+        """Take note that there is nothing more to come."""
+        self.ended = True
 
     def channels(self) -> Sequence[ChannelState]:
         """Return the open channels as last seen."""
@@ -141,6 +149,7 @@ class WatchedNode:
             in_flight=recording.accounting.in_flight,
             oldest_in_flight_ms=None if oldest_ns is None else oldest_ns // NS_PER_MS,
             problem=recording.problem,
+            ended=self.ended,
             window_hours=hours,
             coverage=sum(end - begin for begin, end in covered) / max(now_ns - since_ns, 1),
             gaps=[_shown(each) for each in reversed(gaps[-100:])],
