@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lightninglens.analytics.missed.columns import evidence_from
+from lightninglens.analytics.missed.columns import Evidence, evidence_from
 from lightninglens.analytics.missed.opportunities import OpportunityOptions, find_opportunities
 from lightninglens.analytics.missed.report import MissedReport, ReportRow, coverage_of, row_of
 from lightninglens.core.channels import ChannelState
@@ -43,9 +43,7 @@ def analyse(
     """
     from_ns = int(now_ns - hours * NS_PER_HOUR) // NS_PER_HOUR * NS_PER_HOUR
     until_ns = now_ns + 1
-    recorded = store.recorded(since_ns=from_ns, until_ns=until_ns)
-    recorded.peers.update({each.channel_id: str(each.peer_id) for each in channels})
-    evidence = evidence_from(recorded)
+    evidence = evidence_between(store, from_ns, until_ns, channels)
     coverage = coverage_of(
         store.covered(since_ns=from_ns, until_ns=until_ns),
         store.gaps(since_ns=from_ns, until_ns=until_ns),
@@ -57,6 +55,15 @@ def analyse(
     return MissedReport(
         made_ns=now_ns, window_hours=hours, coverage=coverage, opportunities=tuple(found), channels=len(by_id)
     )
+
+
+def evidence_between(
+    store: ForwardStore, from_ns: int, until_ns: int, channels: Sequence[ChannelState] = ()
+) -> Evidence:
+    """Return what an analysis of a time takes; raises DataError when the records cannot be read."""
+    recorded = store.recorded(since_ns=from_ns, until_ns=until_ns)
+    recorded.peers.update({each.channel_id: str(each.peer_id) for each in channels})
+    return evidence_from(recorded)
 
 
 def read_report(path: Path) -> tuple[dict[str, Any], list[ReportRow]]:

@@ -21,13 +21,13 @@ class RemedyStore(SqliteStore):
         super().__init__(path, schema="remedies", durability="full")
 
     def append(self, remedies: Iterable[Remedy]) -> None:
-        """Write remedies; of one channel, kind and time the last stays. Raises LensError when the disk refuses."""
+        """Write remedies; one that is there stays as it is. Raises LensError when the disk refuses."""
         rows = [(each.at_ns, str(each.channel_id), each.kind.value, to_json(each).decode()) for each in remedies]
         if not rows:
             return
         try:
             with self._engine.begin() as connection:
-                connection.exec_driver_sql("INSERT OR REPLACE INTO remedies VALUES (?, ?, ?, ?)", rows)
+                connection.exec_driver_sql("INSERT OR IGNORE INTO remedies VALUES (?, ?, ?, ?)", rows)
         except sa.exc.DatabaseError as problem:
             raise LensError(f"{self._path}: a remedy cannot be written ({problem.orig})") from None
 

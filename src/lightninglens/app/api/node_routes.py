@@ -163,6 +163,16 @@ async def profit(
     return profit_to_plain(await watched.profit(days, by))
 
 
+@router.get("/remedies")
+async def remedies(
+    watched: WatchedHere,
+    days: Days = 30.0,
+    limit: Annotated[int, Query(ge=1, le=100)] = 50,
+) -> dict[str, Any]:
+    """Return what was done for channels in the last days, by whomever, with the days before and after it."""
+    return await watched.effects(days=days, limit=limit)
+
+
 @router.get("/recording")
 async def recording(watched: WatchedHere, hours: Hours = 24.0) -> RecordingStatus:
     """Return how the recording is doing, and how much of the last hours was seen."""

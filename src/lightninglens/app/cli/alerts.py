@@ -10,7 +10,8 @@ import typer
 
 from lightninglens.app.cli.framework import invocation, new_app
 from lightninglens.app.cli.lnd_options import AsJson, DataDir
-from lightninglens.core.errors import ConfigError, DataError
+from lightninglens.app.cli.recorded_folder import NodeKey, recorded_folder
+from lightninglens.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from lightninglens.app.alerts.backtest import Trial
@@ -58,9 +59,7 @@ def try_rules(
     clear: Annotated[float | None, typer.Option(help="It is over again here; otherwise at the limit.")] = None,
     for_s: Annotated[float, typer.Option("--for", min=0, help="Seconds for which it must last.")] = 0.0,
     subject: Annotated[str | None, typer.Option(help="Only this channel or peer.")] = None,
-    node_id: Annotated[
-        str | None, typer.Option("--node-id", help="Key of the node, or its beginning, where several are recorded.")
-    ] = None,
+    node_id: NodeKey = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
@@ -79,7 +78,7 @@ def try_rules(
                 name="tried", series=series, above=above, below=below, clear=clear, for_s=for_s, subject=subject
             ),
         )
-    trials = _trials(_folder(settings.data.dir, node_id), rules, days)
+    trials = _trials(recorded_folder(settings.data.dir, node_id), rules, days)
     if as_json:
         typer.echo(json.dumps([{**dataclasses.asdict(each), "verdict": each.verdict} for each in trials], indent=2))
         return
@@ -89,25 +88,6 @@ def try_rules(
             until = "still" if span.to_ms is None else f"until {_time(span.to_ms)}"
             about = f" {span.subject}" if span.subject else ""
             typer.echo(f"    {_time(span.from_ms)} {until}, at {span.value:,.2f}{about}")
-
-
-def _folder(data_dir: Path, node_id: str | None) -> Path:
-    """Return the folder of the node that is meant; raises ConfigError where that is not clear, or nothing is there."""
-    from lightninglens.app.missed import NODES_FOLDER
-    from lightninglens.storage.forwards import FORWARDS_FILE
-
-    found = sorted(path.parent for path in (data_dir / NODES_FOLDER).glob(f"*/{FORWARDS_FILE}"))
-    if node_id is not None:
-        found = [path for path in found if node_id.startswith(path.name) or path.name.startswith(node_id)]
-    if not found:
-        raise DataError(
-            "nothing was recorded of such a node; `lens run` or `lens monitor` records", where=str(data_dir)
-        )
-    if len(found) > 1:
-        raise ConfigError(
-            f"several nodes are recorded: give --node-id, one of {', '.join(each.name for each in found)}"
-        )
-    return found[0]
 
 
 def _trials(folder: Path, rules: "tuple[SeriesRule, ...]", days: float) -> "list[Trial]":

@@ -30,6 +30,7 @@ COMMANDS = {
         ("monitor", "monitor", "Record what a node is asked to forward, and what it misses."),
         ("profit", "profit", "Show what each channel of a node earns and costs."),
         ("report", "report", "Show missed opportunities from a file."),
+        ("effects", "effects", "Show what was done for a node's channels, and what it brought."),
         ("alerts", "alerts", "Show the rules for alerts, and try them on what was recorded."),
         ("rebalance", "rebalance", "Rebalance channels by circular self-payments."),
         ("node", "node", "Read a Lightning node of your own, and make macaroons for it."),

@@ -18,6 +18,7 @@ from lightninglens.app.bus import Bus
 from lightninglens.app.events import Alert, RunSettings
 from lightninglens.app.node.alerts import NodeAlertWatch
 from lightninglens.app.node.observer import NodeObserver
+from lightninglens.app.node.remedies import RemedyWatch
 from lightninglens.app.node.sources import NodeSource
 from lightninglens.app.node.watched import WatchedNode
 from lightninglens.app.payments import SearchablePayments
@@ -39,6 +40,7 @@ from lightninglens.storage.payments import PAYMENTS_FILE, PaymentLog
 from lightninglens.storage.private import private_directory
 from lightninglens.storage.readings import READINGS_FILE, ReadingStore
 from lightninglens.storage.recorded import RecordedHistory, write_node
+from lightninglens.storage.remedies import REMEDIES_FILE, RemedyStore
 
 log = structlog.get_logger(__name__)
 
@@ -178,7 +180,8 @@ class NodeService:
             readings = stack.enter_context(ReadingStore(folder / READINGS_FILE))
             log_file = stack.enter_context(PaymentLog(folder / PAYMENTS_FILE))
             self.state.payments = stack.enter_context(SearchablePayments(log_file, self.bus))
-            await self._record(stream, reader, info, keeper, store, readings)
+            remedies = stack.enter_context(RemedyStore(folder / REMEDIES_FILE))
+            await self._record(stream, reader, info, keeper, store, readings, remedies)
 
     async def _reach(self, stack: contextlib.AsyncExitStack) -> tuple[NodeReader, NodeInfo]:
         """Connect, trying for as long as it takes; what waiting cannot mend is raised."""
@@ -208,13 +211,20 @@ class NodeService:
         keeper: ForwardStore,
         store: RecordedHistory,
         readings: ReadingStore,
+        remedy_store: RemedyStore,
     ) -> None:
         clock, options = self.source.clock, self.source.recording
         observer = NodeObserver(info, self.source.mode, now_ns=clock.now_ns(), speed=self.options.speed)
         costs = CostReading(reader, keeper.costs, clock)
         recording = Recording(reader, keeper, clock, options, costs=costs)
         watched = WatchedNode(
-            info=info, recording=recording, store=store, readings=readings, clock=clock, rules=self.options.rules
+            info=info,
+            recording=recording,
+            store=store,
+            readings=readings,
+            remedies=remedy_store,
+            clock=clock,
+            rules=self.options.rules,
         )
         watch = NodeAlertWatch(
             watched=watched,
@@ -227,8 +237,11 @@ class NodeService:
             backup_file=self.options.backup_file,
         )
 
+        remedies = RemedyWatch(watched, remedy_store)
+
         def hear(batch: Batch) -> None:
             watch.take(batch)
+            remedies.take(batch)
             self.bus.publish(observer.absorb(batch, clock.now_ns()))
 
         recording.on_batch = hear
@@ -244,6 +257,7 @@ class NodeService:
             group.create_task(self.state.payments.write_each_second())  # type: ignore[union-attr]
             group.create_task(recording.run())
             group.create_task(watch.run())
+            group.create_task(remedies.run())
 
     def _set_pace(self, observer: NodeObserver, settings: RunSettings) -> None:
         self.source.set_pace(speed=settings.speed, paused=settings.paused)

@@ -4,14 +4,17 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from lightninglens.analytics.missed.opportunities import OpportunityOptions
+from lightninglens.analytics.missed.remedies import days_of
 from lightninglens.analytics.missed.report import MissedReport
 from lightninglens.app.alerts.backtest import Trial, history, try_rule
 from lightninglens.app.alerts.series import Reading, SeriesRule
 from lightninglens.app.missed import analyse
 from lightninglens.app.profit import By, ProfitReport, profit_report
+from lightninglens.app.remedies import effects_of
+from lightninglens.app.remedies import to_plain as effects_to_plain
 from lightninglens.core.attempts import ForwardAttempt
 from lightninglens.core.channels import ChannelState
 from lightninglens.core.clock import Clock
@@ -22,6 +25,7 @@ from lightninglens.core.units import NS_PER_DAY, NS_PER_HOUR, NS_PER_MS
 from lightninglens.operate.recording import Recording
 from lightninglens.storage.readings import ReadingStore
 from lightninglens.storage.recorded import RecordedHistory
+from lightninglens.storage.remedies import RemedyStore
 
 FRESH_S = 10.0
 """For so long an analysis is handed out again: many pages ask for the same."""
@@ -79,6 +83,8 @@ class WatchedNode:
     clock: Clock
     readings: ReadingStore | None = None
     """Of its series; None where no rules watch it."""
+    remedies: RemedyStore | None = None
+    """Remedies that were seen; None where nobody looks for them."""
     rules: tuple[SeriesRule, ...] = ()
     """Those that are in force."""
     ended: bool = False
@@ -114,6 +120,19 @@ class WatchedNode:
         """Return what was earned and spent in the last days; raises DataError when the records cannot be read."""
         channels, now_ns = self.channels(), self.clock.now_ns()
         return await self.read(lambda store: profit_report(store, channels, now_ns=now_ns, days=days, by=by))
+
+    async def effects(self, *, days: float, limit: int) -> dict[str, Any]:
+        """Return what the remedies of the last days brought, as JSON; raises DataError when it cannot be read."""
+        now_ns = self.clock.now_ns()
+        known = self.remedies
+
+        def worked_out(store: RecordedHistory) -> dict[str, Any]:
+            since_ns = int(now_ns - days * NS_PER_DAY)
+            taken = [] if known is None else known.remedies(since_ns=since_ns, limit=limit)
+            young = [each for each in taken if days_of(each, now_ns) is None]
+            return effects_to_plain(effects_of(store, taken, now_ns=now_ns), young, made_ns=now_ns)
+
+        return await self.read(worked_out)
 
     async def refused(self, channel_id: ChannelId, *, hours: float, limit: int) -> list[ForwardAttempt]:
         """Return what was refused towards a channel in the last hours, newest first."""
