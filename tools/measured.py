@@ -3,8 +3,9 @@
     python tools/measured.py keep RUN/comparison.json NAME
     python tools/measured.py keep RUN/fidelity.json fidelity-NAME
     python tools/measured.py keep RUN/missed.json missed-NAME
+    python tools/measured.py keep RUN/failures.json failures-NAME
 
-keeps a result of `lens lab compare` (without its single worlds), of `lens lab fidelity` or of `lens lab missed`;
+keeps a result of `lens lab compare` (without its single worlds), `fidelity`, `missed` or `failures`;
 `tools/generate_docs.py` renders what is kept.
 """
 
@@ -14,6 +15,8 @@ import sys
 from pathlib import Path
 
 from lightninglens.lab.compare import Comparison, render
+from lightninglens.lab.failures import FailurePrediction
+from lightninglens.lab.failures import render as render_failures
 from lightninglens.lab.fidelity import Fidelity
 from lightninglens.lab.fidelity.report import fill_page
 from lightninglens.lab.missed.report import MissedTruth
@@ -37,8 +40,12 @@ def pages(root: Path) -> dict[Path, str]:
         return f"{found[1]}\n{render(result)}\n{found[3]}"
 
     def fill_missed(found: re.Match[str]) -> str:
-        result = read_record(MissedTruth, root / KEPT / f"{found['name']}.json")
-        return f"{found[1]}\n{render_missed(result)}\n{found[3]}"
+        kept = root / KEPT / f"{found['name']}.json"
+        if found["name"].startswith("failures-"):
+            text = render_failures(read_record(FailurePrediction, kept))
+        else:
+            text = render_missed(read_record(MissedTruth, kept))
+        return f"{found[1]}\n{text}\n{found[3]}"
 
     kept = sorted((root / KEPT).glob("fidelity-*.json"))
     found = Fidelity(tables=tuple(table for path in kept for table in read_record(Fidelity, path).tables))
@@ -51,9 +58,11 @@ def pages(root: Path) -> dict[Path, str]:
 
 def keep(source: Path, name: str) -> None:
     """Keep a result for the page."""
-    result: Comparison | Fidelity | MissedTruth
+    result: Comparison | FailurePrediction | Fidelity | MissedTruth
     if name.startswith("missed-"):
         result = read_record(MissedTruth, source)
+    elif name.startswith("failures-"):
+        result = read_record(FailurePrediction, source)
     elif name.startswith("fidelity-"):
         result = read_record(Fidelity, source)
     else:

@@ -183,7 +183,7 @@ def _opportunity(
         peer_id=state.peer_id,
         peer_alias=state.peer_alias,
         recommendation=recommendation,
-        recommended_action=_action(recommendation, stat, state, move),
+        recommended_action=_action(recommendation, stat, state, move, options),
         total_failures=stat.failed_forwards,
         liquidity_failures=stat.liquidity_failures,
         fee_failures=stat.fee_failures,
@@ -289,21 +289,29 @@ def _recommend(stat: ChannelFailureStats, state: ChannelState, large_msat: int) 
 
 def _cost_msat(recommendation: Recommendation, move_msat: int, options: OpportunityOptions) -> int:
     match recommendation:
-        case Recommendation.REBALANCE_OUTBOUND | Recommendation.REBALANCE_INBOUND:
+        case Recommendation.REBALANCE_INBOUND:
             return move_msat * options.liquidity_cost_ppm // PPM
+        case Recommendation.REBALANCE_OUTBOUND:
+            return min(move_msat * options.liquidity_cost_ppm // PPM, options.open_cost_sat * MSAT_PER_SAT)
         case Recommendation.INCREASE_CAPACITY:
             return options.open_cost_sat * MSAT_PER_SAT
         case _:
             return 0
 
 
-def _action(recommendation: Recommendation, stat: ChannelFailureStats, state: ChannelState, move_msat: int) -> str:
+def _action(
+    recommendation: Recommendation,
+    stat: ChannelFailureStats,
+    state: ChannelState,
+    move_msat: int,
+    options: OpportunityOptions,
+) -> str:
     """Return the remedy in words, with its figure."""
     move_sat = -(-move_msat // MSAT_PER_SAT)
     fee_ppm = _fee_rate_ppm(state)
     words = {  # of what `_recommend` may say
         Recommendation.REBALANCE_OUTBOUND: (
-            f"Add outbound liquidity: about {move_sat:,} sat, by a circular rebalance into this channel"
+            f"Add outbound liquidity: about {move_sat:,} sat, by {_cheapest_way(move_msat, options)}"
         ),
         Recommendation.INCREASE_CAPACITY: (
             f"Open another channel to this peer: payments are larger than {state.capacity_sat:,} sat can carry"
@@ -315,6 +323,17 @@ def _action(recommendation: Recommendation, stat: ChannelFailureStats, state: Ch
         Recommendation.INVESTIGATE: _INVESTIGATE.get(_most_of(stat), "Mixed causes: look at the failures one by one"),
     }
     return words[recommendation]
+
+
+def _cheapest_way(move_msat: int, options: OpportunityOptions) -> str:
+    """Return how to bring this liquidity: a rebalance costs by the amount, a new channel once."""
+    rebalance_sat = move_msat * options.liquidity_cost_ppm // PPM // MSAT_PER_SAT
+    if rebalance_sat <= options.open_cost_sat:
+        return "a circular rebalance into this channel"
+    return (
+        f"another channel to this peer, for about {options.open_cost_sat:,} sat on the chain; a circular rebalance into"
+        f" this one would cost about {rebalance_sat:,} sat"
+    )
 
 
 _INVESTIGATE = {

@@ -103,6 +103,16 @@ def test_an_empty_channel_wants_outbound() -> None:
     assert found.main_cause is FailureCause.LIQUIDITY
 
 
+def test_where_much_is_to_be_moved_a_new_channel_is_the_cheaper_way() -> None:
+    found_in = evidence(*[(490_000_000, 49_000, LIQUIDITY)] * 4)
+    dear = dataclasses.replace(ANY, liquidity_cost_ppm=Ppm(50_000))
+    found = only(find_opportunities(found_in, {Q: channel(Q)}, observed_hours=24, options=dear))
+    assert found.recommendation is Recommendation.REBALANCE_OUTBOUND
+    assert found.cost_msat == 3_000_000 < found.move_msat * 50_000 // 1_000_000
+    assert found.net_msat == found.expected_msat - 3_000_000
+    assert "another channel to this peer, for about 3,000 sat on the chain" in found.recommended_action
+
+
 @pytest.mark.promise("A2.7d")
 def test_payments_larger_than_the_channel_want_another_channel() -> None:
     found = opportunity(*[(950_000_000, 49_000, LIQUIDITY)] * 4)
