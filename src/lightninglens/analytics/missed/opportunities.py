@@ -4,7 +4,7 @@ The documented figures count every refused attempt as lost (A3.10, A3.11 of the
 source documents); ours say what would have come of it, and how sure that is.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -311,7 +311,8 @@ def _action(
     fee_ppm = _fee_rate_ppm(state)
     words = {  # of what `_recommend` may say
         Recommendation.REBALANCE_OUTBOUND: (
-            f"Add outbound liquidity: about {move_sat:,} sat, by {_cheapest_way(move_msat, options)}"
+            f"Add outbound liquidity: about {move_sat:,} sat{_portions(move_msat, state)},"
+            f" by {_cheapest_way(move_msat, options)}"
         ),
         Recommendation.INCREASE_CAPACITY: (
             f"Open another channel to this peer: payments are larger than {state.capacity_sat:,} sat can carry"
@@ -323,6 +324,13 @@ def _action(
         Recommendation.INVESTIGATE: _INVESTIGATE.get(_most_of(stat), "Mixed causes: look at the failures one by one"),
     }
     return words[recommendation]
+
+
+def _portions(move_msat: int, state: ChannelState) -> str:
+    """Return that an amount does not fit into a channel at once, where it does not."""
+    if move_msat <= state.remote_msat:
+        return ""
+    return f" over this time, of which {state.remote_msat // MSAT_PER_SAT:,} sat fit into it at once"
 
 
 def _cheapest_way(move_msat: int, options: OpportunityOptions) -> str:
@@ -353,8 +361,3 @@ def _most_of(stat: ChannelFailureStats) -> FailureCause:
     return next(
         (each for each, count in stat.failures_by_cause.items() if 2 * count > stat.failed_forwards), FailureCause.NONE
     )
-
-
-def ranked(opportunities: Sequence[Opportunity]) -> list[Opportunity]:
-    """Return opportunities by what they are expected to bring, net of their cost."""
-    return sorted(opportunities, key=lambda each: (-each.net_msat, each.channel_id))

@@ -14,7 +14,6 @@ from lightninglens.analytics.missed.opportunities import (
     Recommendation,
     _quantiles,
     find_opportunities,
-    ranked,
     urgency,
 )
 from lightninglens.analytics.missed.report import MissedReport, coverage_of, row_of, to_plain
@@ -101,6 +100,19 @@ def test_an_empty_channel_wants_outbound() -> None:
     assert found.net_msat == found.expected_msat - found.cost_msat
     assert "outbound" in found.recommended_action
     assert found.main_cause is FailureCause.LIQUIDITY
+
+
+def test_what_does_not_fit_at_once_is_said() -> None:
+    small = only(
+        find_opportunities(
+            evidence(*[(490_000_000, 49_000, LIQUIDITY)] * 4),
+            {Q: channel(Q, remote_msat=Msat(30_000_000))},
+            observed_hours=24,
+            options=ANY,
+        )
+    )
+    assert "over this time, of which 30,000 sat fit into it at once" in small.recommended_action
+    assert "at once" not in opportunity((490_000_000, 49_000, LIQUIDITY)).recommended_action
 
 
 def test_where_much_is_to_be_moved_a_new_channel_is_the_cheaper_way() -> None:
@@ -227,12 +239,6 @@ def test_a_report_has_the_documented_keys_and_is_read_again() -> None:
     assert row.interval_msat == (found.lower_msat, found.expected_msat, found.upper_msat)
     theirs = {key: plain["opportunities"][0][key] for key in of_each}
     assert row_of(theirs).interval_msat is None
-
-
-def test_ranking_is_by_what_is_left_after_the_remedy() -> None:
-    cheap = opportunity(*[(490_000_000, 49_000, LIQUIDITY)] * 4)
-    dear = dataclasses.replace(cheap, net_msat=Msat(cheap.net_msat + 1))
-    assert ranked([cheap, dear]) == [dear, cheap]
 
 
 @given(
