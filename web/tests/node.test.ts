@@ -68,7 +68,13 @@ function makeProfit(channel_id: string, change: Partial<ChannelProfit> = {}): Ch
 }
 
 function makePeerProfit(peer_id: string | null, channel_ids: readonly string[]): PeerProfit {
-  return { ...NOTHING, peer_id, peer_alias: "", channel_ids };
+  return {
+    ...NOTHING,
+    peer_id,
+    peer_alias: "",
+    channel_ids,
+    success: { rate: 0.9, lower: 0.8, upper: 0.95 },
+  };
 }
 
 describe("what is watched", () => {
@@ -212,6 +218,7 @@ describe("what a node holds", () => {
     const [bob, carol, ...rest] = byPeer(channels, [makePeerProfit(CAROL, ["104x1x0"])], nameOf);
     expect(rest).toEqual([]);
     expect([bob?.name, bob?.standing, carol?.standing?.capacity_sat]).toEqual(["bob", null, 1_000_000]);
+    expect([bob?.success, carol?.success?.rate]).toEqual([null, 0.9]);
     expect(bob && [presence(bob), feeRates(bob, 1), feeRates(bob, 2)]).toEqual(["partly", [100, 300], null]);
     expect(bob && balances(bob)).toEqual({
       near: { balanceMsat: 1_180_000_000 },

@@ -50,6 +50,12 @@ export interface PeerProfit extends Standing {
   readonly peer_id: string | null;
   readonly peer_alias: string;
   readonly channel_ids: readonly string[];
+  /** How often payments sent on to it settle, with an 80 % interval; null where nobody recorded any. */
+  readonly success: {
+    readonly rate: number | null;
+    readonly lower: number | null;
+    readonly upper: number | null;
+  } | null;
 }
 
 export interface ProfitReport<Row> {

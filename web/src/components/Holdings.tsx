@@ -16,7 +16,7 @@ import { type By, useProfit } from "../lib/profit";
 import { useDashboard } from "../state/context";
 import { CsvButton } from "./CsvButton";
 import { type DataColumn, DataTable } from "./DataTable";
-import { COMPACT, PLAIN, PROFIT, SCORE } from "./holdingColumns";
+import { COMPACT, PLAIN, PROFIT, SCORE, SUCCESS } from "./holdingColumns";
 import { SearchField } from "./SearchField";
 import { Empty, Section } from "./Section";
 import { Segmented } from "./Segmented";
@@ -158,7 +158,7 @@ export function Holdings({ className = "" }: { readonly className?: string }) {
     ? PLAIN
     : by === "channel"
       ? [...PLAIN, ...PROFIT, SCORE]
-      : [...PLAIN, ...PROFIT];
+      : [...PLAIN, ...PROFIT, SUCCESS];
   return (
     <HoldingTable
       holdings={holdings}

@@ -226,6 +226,25 @@ export const PROFIT: readonly DataColumn<Holding>[] = [
     ),
   },
 ];
+export const SUCCESS: DataColumn<Holding> = {
+  key: "success",
+  label: "Settles",
+  title: "How often payments sent on to this peer settle, with the bounds between which that lies with 80 %",
+  isRight: true,
+  className: "w-34",
+  origin: "estimated",
+  value: ({ success }) => success?.rate ?? null,
+  show: ({ success }) => (
+    <>
+      {formatShare(success?.rate ?? null)}
+      {success?.rate != null && (
+        <span className="block text-12 text-ink-3">
+          {formatShare(success.lower)} … {formatShare(success.upper)}
+        </span>
+      )}
+    </>
+  ),
+};
 export const SCORE: DataColumn<Holding> = {
   key: "score",
   label: "Score",

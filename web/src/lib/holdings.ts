@@ -13,6 +13,8 @@ export interface Holding {
   readonly standing: Standing | null;
   /** Of single channels only. */
   readonly analysis: ChannelAnalysis | null;
+  /** Of peers only. */
+  readonly success: PeerProfit["success"];
 }
 
 function sum(channels: readonly Channel[], of: (channel: Channel) => number): number {
@@ -70,6 +72,7 @@ export function byChannel(
       channels: [channel],
       standing: profit ?? null,
       analysis: profit?.analysis ?? null,
+      success: null,
     };
   });
   const shown = new Set(open.map(({ key }) => key));
@@ -82,6 +85,7 @@ export function byChannel(
         channels: [],
         standing: profit,
         analysis: profit.analysis,
+        success: null,
       }),
     );
   return [...open, ...closed];
@@ -105,6 +109,7 @@ export function byPeer(
       channels: own,
       standing: known.get(peerId) ?? null,
       analysis: null,
+      success: known.get(peerId)?.success ?? null,
     }),
   );
   const gone = profits
@@ -118,6 +123,7 @@ export function byPeer(
         channels: [],
         standing: profit,
         analysis: null,
+        success: profit.success,
       }),
     );
   return [...open, ...gone];
