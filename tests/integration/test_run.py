@@ -72,6 +72,9 @@ async def until_ok(http: httpx.AsyncClient) -> None:
             await asyncio.sleep(0.1)
 
 
+@pytest.mark.promise("A3.2")
+@pytest.mark.promise("A2.1")
+@pytest.mark.promise("A2.12")
 async def test_a_node_is_recorded_analysed_and_shown(served: Served, tmp_path: Path) -> None:
     rule = SeriesRule(name="no inbound", series="local_share", below=0.0, level="error")
     always = SeriesRule(name="any space", series="disk_free", above=0.0)

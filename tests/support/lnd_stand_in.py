@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -177,6 +178,28 @@ async def stand_in(folder: Path, **answers: Any) -> AsyncIterator[StandIn]:
         yield node
     finally:
         await node.stop()
+
+
+@contextlib.contextmanager
+def beside(folder: Path, **answers: Any) -> Iterator[StandIn]:
+    """Run a node in a thread of its own: for commands, which have an event loop of theirs."""
+    ready, done, made = threading.Event(), asyncio.Event(), []
+
+    async def run() -> None:
+        async with stand_in(folder, **answers) as found:
+            made.append((found, asyncio.get_running_loop()))
+            ready.set()
+            await done.wait()
+
+    thread = threading.Thread(target=lambda: asyncio.run(run()))
+    thread.start()
+    ready.wait(20)
+    found, loop = made[0]
+    try:
+        yield found
+    finally:
+        loop.call_soon_threadsafe(done.set)
+        thread.join(20)
 
 
 @contextlib.asynccontextmanager

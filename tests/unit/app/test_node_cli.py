@@ -1,14 +1,12 @@
-"""`lens node` and `lens doctor --node` against a node in this process, which runs in a thread of its own."""
+"""`lens node` and `lens doctor --node` against a node in this process."""
 
-import asyncio
 import json
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.lnd_stand_in import NETWORK, NODE_ID, ROOT_KEY, StandIn, get_info, stand_in
+from tests.support.lnd_stand_in import NETWORK, NODE_ID, ROOT_KEY, StandIn, beside, get_info
 
 from lightninglens.app.cli.main import main
 from lightninglens.app.node_checks import channel_problems, check_info, history_problems, parse_node
@@ -65,23 +63,9 @@ def answers() -> dict[str, Any]:
 
 @pytest.fixture
 def node(tmp_path: Path) -> Iterator[StandIn]:
-    """Run the stand-in beside the command, which has an event loop of its own."""
-    ready, done, made = threading.Event(), asyncio.Event(), []
-
-    async def run() -> None:
-        async with stand_in(tmp_path / "lnd", **answers()) as found:
-            found.answers[Router.SubscribeHtlcEvents.path] = [routerrpc.HtlcEvent()]
-            made.append((found, asyncio.get_running_loop()))
-            ready.set()
-            await done.wait()
-
-    thread = threading.Thread(target=lambda: asyncio.run(run()))
-    thread.start()
-    ready.wait(20)
-    found, loop = made[0]
-    yield found
-    loop.call_soon_threadsafe(done.set)
-    thread.join(20)
+    with beside(tmp_path / "lnd", **answers()) as found:
+        found.answers[Router.SubscribeHtlcEvents.path] = [routerrpc.HtlcEvent()]
+        yield found
 
 
 def lens(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:

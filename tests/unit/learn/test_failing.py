@@ -77,6 +77,8 @@ def test_with_too_little_to_learn_from_nothing_is_said() -> None:
     assert refusal_probabilities(tries_of([], {})) is None
 
 
+@pytest.mark.promise("A2.18a")
+@pytest.mark.promise("A3.18d")
 def test_where_the_balance_decides_it_is_learnt_and_the_blind_do_worse() -> None:
     tries = random_tries(2_000)
     said = refusal_probabilities(tries)

@@ -63,6 +63,7 @@ def test_the_permissions_of_a_role_are_those_that_were_argued_for(role: Role) ->
     assert {each.entity for each in permissions(role)} == {"uri"}
 
 
+@pytest.mark.promise("A2.8")
 def test_reading_calls_nothing_that_moves_or_changes_anything() -> None:
     assert not allow_list(Role.MONITOR).paths & MOVES_MONEY
 
