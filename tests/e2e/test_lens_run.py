@@ -192,7 +192,7 @@ def test_channels_and_peers_stand_beside_what_they_earned(
         success = {"rate": 0.9, "lower": 0.8, "upper": 0.95}
         row = {**STANDING, **first, "is_open": True, "analysis": analysis, "success": success}
         row["channel_ids"] = [first["channel_id"]]
-        times = {"from_ms": 0, "to_ms": 1, "self_payments_known_until_ms": 1}
+        times = {"from_ms": 0, "to_ms": 9**9, "self_payments_known_until_ms": 1, "forwards_known_until_ms": 1}
         route.fulfill(json={**times, "node": STANDING, "rows": [row]})
 
     dashboard = open_replay("channels")
@@ -204,6 +204,7 @@ def test_channels_and_peers_stand_beside_what_they_earned(
     page.route("**/api/v1/profit?*", answer)
     page.reload()
     expect(page.get_by_test_id("profit")).to_contain_text("+4\u202f000")
+    expect(page.get_by_test_id("profit-behind")).to_contain_text("what came later is not in these figures")
     table = page.get_by_test_id("channels")
     expect(table).to_contain_text("halved 3\u202f660")
     expect(table).to_contain_text("profitable")

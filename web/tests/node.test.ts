@@ -5,7 +5,7 @@ import { describeFailure } from "../src/lib/failure";
 import { balances, byChannel, byPeer, feeRates, holdingMatches, presence } from "../src/lib/holdings";
 import { causeWords, intervalScale, retries, shortfallMsat, urgencyColour } from "../src/lib/missed";
 import { isWatched } from "../src/lib/mode";
-import { categoryWords, costMsat } from "../src/lib/profit";
+import { behindSinceMs, categoryWords, costMsat } from "../src/lib/profit";
 import { gapParts, gapReason } from "../src/lib/recording";
 import { successSeries } from "../src/lib/series";
 import { sortRows } from "../src/lib/table";
@@ -244,6 +244,15 @@ describe("what a node holds", () => {
       "bob",
     ]);
     expect(holdings.filter((one) => holdingMatches(one, "nobody"))).toEqual([]);
+  });
+
+  it("is behind where the book of forwards was not read for an hour", () => {
+    const hours = (count: number) => count * 3_600_000;
+    const behind = [9, 9.5, 0, null].map((known) =>
+      behindSinceMs({ to_ms: hours(10), forwards_known_until_ms: known === null ? null : hours(known) }),
+    );
+    expect(behind).toEqual([null, null, 0, 0]);
+    expect(behindSinceMs({ to_ms: hours(10), forwards_known_until_ms: hours(3) })).toBe(hours(3));
   });
 
   it("costs what rebalancing and the chain cost", () => {

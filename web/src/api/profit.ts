@@ -61,7 +61,9 @@ export interface PeerProfit extends Standing {
 export interface ProfitReport<Row> {
   readonly from_ms: number;
   readonly to_ms: number;
-  /** Null where no payment was ever read: then rebalancing costs are missing, not zero. */
+  /** Until when the node's book of forwards was read; null or 0 where it never was. */
+  readonly forwards_known_until_ms: number | null;
+  /** Null or 0 where no payment was ever read: then rebalancing costs are missing, not zero. */
   readonly self_payments_known_until_ms: number | null;
   readonly node: Standing;
   readonly rows: readonly Row[];

@@ -1,12 +1,17 @@
-import { formatInteger, formatShare } from "../lib/format";
+import { formatClock, formatInteger, formatShare } from "../lib/format";
 import { useIsRecorded } from "../lib/mode";
-import { useProfit } from "../lib/profit";
+import { behindSinceMs, useProfit } from "../lib/profit";
 import { useRoute } from "../state/context";
 import { Amount } from "./Amount";
 import { Gain } from "./Gain";
 import { Figure } from "./Metrics";
 
 const NOT_FOUND = 404;
+
+function when(ms: number): string {
+  const { date, time } = formatClock(ms);
+  return `${date} ${time}`;
+}
 
 /** What the node earned and cost in the time range, in one line; or why that is not known. */
 export function ProfitFigures({ className = "" }: { readonly className?: string }) {
@@ -30,6 +35,7 @@ export function ProfitFigures({ className = "" }: { readonly className?: string 
     );
   }
   const { node } = value;
+  const behindMs = behindSinceMs(value);
   return (
     <section
       aria-label={`Profit and loss ${span}`}
@@ -65,6 +71,13 @@ export function ProfitFigures({ className = "" }: { readonly className?: string 
           {formatShare(node.return_on_capacity_per_year, 2)}
         </Figure>
       </dl>
+      {behindMs !== null && (
+        <p className="border-t border-line px-3 py-1 text-12 text-warning" data-testid="profit-behind">
+          {behindMs === 0
+            ? "▲ The node's book of forwards was not read yet: nothing is in these figures."
+            : `▲ The node's book of forwards was read until ${when(behindMs)} UTC: what came later is not in these figures yet.`}
+        </p>
+      )}
     </section>
   );
 }

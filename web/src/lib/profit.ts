@@ -26,6 +26,17 @@ export function useProfit<B extends By>(by: B): Resource<ProfitReport<RowsBy[B]>
   );
 }
 
+/** The book is read every few minutes; what is older than this is behind. */
+const CURRENT_MS = 3_600_000;
+
+/** Until when forwards are known, where that is well before the end of the range: 0 for never; otherwise null. */
+export function behindSinceMs(
+  report: Pick<ProfitReport<unknown>, "to_ms" | "forwards_known_until_ms">,
+): number | null {
+  const knownUntilMs = report.forwards_known_until_ms ?? 0;
+  return report.to_ms - knownUntilMs > CURRENT_MS ? knownUntilMs : null;
+}
+
 export function costMsat(standing: Standing): number {
   return standing.rebalance_fee_msat + standing.on_chain_cost_msat;
 }
