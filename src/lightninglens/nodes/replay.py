@@ -20,7 +20,7 @@ from lightninglens.core.errors import NodeRefused
 from lightninglens.core.forwards import Forward, ForwardPage, Gap
 from lightninglens.core.htlc import FailureCode, FailureDetail, HtlcEvent, HtlcEventKind, HtlcEventType
 from lightninglens.core.node import ClosedChannel, NodeInfo, PendingChannel
-from lightninglens.core.units import NS_PER_SECOND, Msat, UnixNs
+from lightninglens.core.units import NS_PER_DAY, NS_PER_SECOND, Msat, UnixNs
 
 if TYPE_CHECKING:
     from lightninglens.core.graph import NetworkGraph
@@ -29,6 +29,8 @@ BLOCK_HEIGHT = 1_000_000
 """The recording holds how many blocks were left, not the height: any height does."""
 OUT_OF_ORDER_NS = 120 * NS_PER_SECOND
 """Attempts are written within seconds of their beginning, so none begins this much before an earlier line."""
+LONG_NS = 2 * NS_PER_DAY
+"""What settled later than this after it began is told as an event only, and is in no later reading of the book."""
 PAGE = 1_000
 _END_NS = 2**63 - 1
 MOST_REST_S = 0.2
@@ -54,8 +56,8 @@ _OTHER = (FailureCode.TEMPORARY_NODE_FAILURE, FailureDetail.UNKNOWN)
 class History(Protocol):
     """What was recorded: `storage.recorded.RecordedHistory`."""
 
-    def attempts(self) -> Iterator[ForwardAttempt]:
-        """Yield all attempts, nearly in order."""
+    def attempts(self, *, since_ns: int = 0) -> Iterator[ForwardAttempt]:
+        """Yield the attempts of a time on, nearly in order."""
         ...
 
     def gaps(self, *, since_ns: int, until_ns: int) -> Sequence[Gap]:
@@ -164,7 +166,9 @@ class ReplayNode:
             await asyncio.sleep(min(rest_s, MOST_REST_S))
 
     def _settled(self, since_ns: int, until_ns: int) -> list[Forward]:
-        settled = (each for each in self.history.attempts() if each.state is AttemptState.SETTLED)
+        attempts = self.history.attempts(since_ns=max(since_ns - LONG_NS, 0))
+        of_time = itertools.takewhile(lambda each: each.began_ns < until_ns + OUT_OF_ORDER_NS, attempts)
+        settled = (each for each in of_time if each.state is AttemptState.SETTLED)
         found = [_forward(each) for each in settled if since_ns <= (each.ended_ns or each.began_ns) < until_ns]
         return sorted(found, key=lambda each: each.settled_ns)
 

@@ -57,12 +57,31 @@ class RecordedHistory(ForwardStore):
             return None
         return int(first), max(int(last), self.covered_until_ns() or 0)
 
-    def attempts(self) -> Iterator[ForwardAttempt]:
-        """Yield all attempts in the order in which they were written, which is nearly that in which they began."""
-        after = 0
+    def attempts(self, *, since_ns: int = 0) -> Iterator[ForwardAttempt]:
+        """Yield the attempts of a time on, in the order in which they were written.
+
+        That is nearly the order in which they began; some that began before are among them.
+        """
+        after = self._before(since_ns) if since_ns else 0
         while rows := self.oldest(PAGE, after=after):
             after = rows[-1][0]
             yield from (attempt for _, attempt in rows)
+
+    def _before(self, time_ns: int) -> int:
+        """Return the number of an attempt before the first that began at or after a time, by halving."""
+        first, last = self._read("SELECT ifnull(min(sequence), 1), ifnull(max(sequence), 0) FROM attempts", (), tuple)[
+            0
+        ]
+        low, high = first - 1, last
+        while low < high:
+            middle = (low + high + 1) // 2
+            query = "SELECT began_ns FROM attempts WHERE sequence >= ? ORDER BY sequence LIMIT 1"
+            (began_ns,) = self._read(query, (middle,), _first)
+            if began_ns is not None and began_ns < time_ns:
+                low = middle
+            else:
+                high = middle - 1
+        return int(low)
 
     def channels_at(self, time_ns: int) -> tuple[ChannelState, ...]:
         """Return the channels with the balances of the hour of a time, or of the last hour before that has any.

@@ -182,3 +182,14 @@ def test_a_circuit_that_nobody_saw_end_stays_open() -> None:
     (attempt,) = first.attempts.values()
     assert attempt.state is AttemptState.IN_FLIGHT
     assert len(list(events_of([attempt]))) == 1
+
+
+def test_a_history_is_read_from_a_time_on(tmp_path: Path) -> None:
+    path = tmp_path / FORWARDS_FILE
+    recorded(path)
+    with RecordedHistory(path) as history:
+        began = [each.began_ns for each in history.attempts()]
+        for place, began_ns in enumerate(began):
+            assert [each.began_ns for each in history.attempts(since_ns=began_ns)] == began[place:]
+            assert [each.began_ns for each in history.attempts(since_ns=began_ns + 1)] == began[place + 1 :]
+        assert [each.began_ns for each in history.attempts(since_ns=1)] == began

@@ -24,7 +24,7 @@ BACKUP_FILE = "channel.backup"
 REPLAY = "replay:"
 REPLAYS_FOLDER = "replays"
 _UNKNOWN_NODE = NodeId("02" + 64 * "0")
-LEAST_LOOK_S = 1.0
+LEAST_LOOK_S, LEAST_BOOK_S = 1.0, 10.0
 
 
 class NodeSource(Protocol):
@@ -173,7 +173,7 @@ def _paced(speed: float) -> RecordingOptions:
     return RecordingOptions(
         flush_s=usual.flush_s,
         look_s=max(usual.look_s / speed, LEAST_LOOK_S),
-        book_s=usual.book_s,
+        book_s=max(usual.book_s / speed, LEAST_BOOK_S),
         most_forward_s=MOST_SPEED * usual.most_forward_s,
         keep_days=usual.keep_days,
     )
