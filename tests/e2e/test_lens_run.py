@@ -225,6 +225,11 @@ def test_a_live_node_has_no_pace_and_none_of_the_lab(open_page: DashboardOpener,
     expect(badge).to_contain_text("the amounts on this page are real")
     expect(dashboard.page.get_by_test_id("pause")).to_be_hidden()
     expect(dashboard.page.get_by_test_id("world-clock")).not_to_contain_text("×")
+    status = {"now_ms": 1, "problem": "the disk is full", "ended": False, "window_hours": 24, "gaps": []}
+    counts = dict.fromkeys(("events", "settled", "refused", "failed_downstream", "in_flight", "coverage"), 0)
+    dashboard.page.route("**/api/v1/recording?*", lambda route: route.fulfill(json={**status, **counts}))
+    dashboard.page.reload()
+    expect(dashboard.page.get_by_text("Not recorded: the disk is full.")).to_be_visible()
     dashboard.go("rebalance")
     expect(dashboard.page.get_by_role("switch")).to_have_count(0)
     expect(dashboard.page.get_by_text("moves nothing")).to_be_visible()
