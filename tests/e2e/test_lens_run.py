@@ -180,6 +180,29 @@ def test_rules_say_how_often_they_would_have_fired(open_replay: OpenReplay, axe_
     assert dashboard.serious_violations(axe_script) == []
 
 
+def test_what_was_done_stands_with_the_days_before_and_after(open_replay: OpenReplay, axe_script: str) -> None:
+    remedy = {"at_ms": 0, "channel_id": "202x1x0", "before": 1_000, "after": 700, "cost_msat": 0}
+    days = {f"{what}_{when}_msat_per_day": 5_000 for what in ("missed", "others") for when in ("before", "after")}
+    earned = {"days": 3.0, "earned_before_msat_per_day": 1_000, "earned_after_msat_per_day": 8_500}
+    change = {"change_msat_per_day": 7_500, "lower_msat_per_day": 2_000, "upper_msat_per_day": 13_000}
+    found = {
+        "effects": [{**remedy, **days, **earned, **change, "kind": "fee lowered"}],
+        "too_young": [{**remedy, "at_ms": 1, "kind": "liquidity added", "after": 2_000_000, "cost_msat": None}],
+    }
+    dashboard = open_replay("missed")
+    page = dashboard.page
+    expect(page.get_by_test_id("no-remedies")).to_contain_text("Nothing was seen to be done", timeout=PATIENCE_MS)
+    page.route("**/api/v1/remedies?*", lambda route: route.fulfill(json=found))
+    page.reload()
+    table = page.get_by_test_id("remedy-rows")
+    expect(table).to_contain_text("fee lowered from 1\u202f000 to 700 ppm", timeout=PATIENCE_MS)
+    expect(table).to_contain_text("7.500")
+    expect(table).to_contain_text("2\u202f000 sat of liquidity added")
+    expect(table).to_contain_text("too young")
+    assert dashboard.overflow_px() <= 0
+    assert dashboard.serious_violations(axe_script) == []
+
+
 def test_channels_and_peers_stand_beside_what_they_earned(
     open_replay: OpenReplay, replay_url: str, axe_script: str
 ) -> None:

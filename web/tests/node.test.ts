@@ -7,6 +7,7 @@ import { causeWords, intervalScale, retries, shortfallMsat, urgencyColour } from
 import { isWatched } from "../src/lib/mode";
 import { behindSinceMs, categoryWords, costMsat } from "../src/lib/profit";
 import { gapParts, gapReason } from "../src/lib/recording";
+import { remedyWords } from "../src/lib/remedies";
 import { successSeries } from "../src/lib/series";
 import { sortRows } from "../src/lib/table";
 import { rangeHours } from "../src/state/route";
@@ -136,6 +137,17 @@ describe("refused attempts", () => {
   it("have causes in words, and no words for an unknown one", () => {
     expect(causeWords("liquidity")).toContain("enough to send");
     expect(causeWords("a cause of tomorrow")).toBe("");
+  });
+});
+
+describe("what was done for a channel", () => {
+  it("is told with its figures", () => {
+    const words = (kind: string, before: number, after: number) =>
+      remedyWords({ at_ms: 0, channel_id: "1x1x1", kind, before, after, cost_msat: null });
+    expect(words("fee lowered", 1_200, 700)).toBe("fee lowered from 1\u202f200 to 700 ppm");
+    expect(words("max_htlc raised", 5_000, 9_000)).toBe("max_htlc raised from 5 to 9 sat");
+    expect(words("liquidity added", 0, 1_999)).toBe("1 sat of liquidity added");
+    expect(words("channel added", 0, 20_000)).toContain("sat added");
   });
 });
 

@@ -125,3 +125,34 @@ export interface TriedRule {
   /** The oldest first. */
   readonly spans: readonly TriedSpan[];
 }
+
+/** Something that was done for a channel, by whomever. */
+export interface Remedy {
+  readonly at_ms: number;
+  readonly channel_id: string;
+  readonly kind: string;
+  /** A fee rate in ppm, or msat; 0 for what was added. */
+  readonly before: number;
+  /** The same; of a channel that was added its capacity in sat. */
+  readonly after: number;
+  readonly cost_msat: number | null;
+}
+
+/** A remedy with the channel's days before and after it. */
+export interface RemedyEffect extends Remedy {
+  readonly days: number;
+  readonly earned_before_msat_per_day: number;
+  readonly earned_after_msat_per_day: number;
+  readonly change_msat_per_day: number;
+  readonly lower_msat_per_day: number;
+  readonly upper_msat_per_day: number;
+  readonly missed_before_msat_per_day: number;
+  readonly missed_after_msat_per_day: number;
+  readonly others_before_msat_per_day: number;
+  readonly others_after_msat_per_day: number;
+}
+
+export interface RemedyReport {
+  readonly effects: readonly RemedyEffect[];
+  readonly too_young: readonly Remedy[];
+}

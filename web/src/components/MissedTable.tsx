@@ -76,7 +76,7 @@ function columnsFor(scale: number): readonly DataColumn<Ranked>[] {
     {
       key: "expected",
       label: "Expected",
-      title: "What would really have been earned, with the bounds between which it lies with 80 %",
+      title: "What would really have been earned, with the bounds between which it lies with 90 %",
       isRight: true,
       className: "w-34",
       origin: "estimated",

@@ -8,6 +8,7 @@ import { MissedTable } from "../components/MissedTable";
 import { Problem } from "../components/Problem";
 import { Provenance } from "../components/Provenance";
 import { RefusedAttempts } from "../components/RefusedAttempts";
+import { Remedies } from "../components/Remedies";
 import { Empty, Section } from "../components/Section";
 import { Segmented } from "../components/Segmented";
 import { Viewpoint } from "../components/Viewpoint";
@@ -200,5 +201,12 @@ export function Missed() {
   if (mode === null) {
     return <Empty>Waiting for the service…</Empty>;
   }
-  return mode === "simulated" ? <MissedInLab /> : <MissedOfNode labNodeId={null} />;
+  return mode === "simulated" ? (
+    <MissedInLab />
+  ) : (
+    <div className="flex flex-col gap-2">
+      <MissedOfNode labNodeId={null} />
+      <Remedies />
+    </div>
+  );
 }
