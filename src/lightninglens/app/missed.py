@@ -2,19 +2,29 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from lightninglens.analytics.missed.columns import Evidence, evidence_from
 from lightninglens.analytics.missed.opportunities import OpportunityOptions, find_opportunities
-from lightninglens.analytics.missed.report import MissedReport, ReportRow, coverage_of, row_of
+from lightninglens.analytics.missed.report import (
+    LiquidityCost,
+    MissedReport,
+    ReportRow,
+    coverage_of,
+    own_liquidity_cost,
+    row_of,
+)
 from lightninglens.core.channels import ChannelState
 from lightninglens.core.errors import DataError
 from lightninglens.core.ids import ChannelId, NodeId
-from lightninglens.core.units import NS_PER_HOUR
+from lightninglens.core.units import NS_PER_DAY, NS_PER_HOUR, Ppm
 from lightninglens.storage.forwards import FORWARDS_FILE, ForwardStore
 
 NODES_FOLDER = "nodes"
+COST_HISTORY_NS = 90 * NS_PER_DAY
+"""What rebalances have cost is of this time."""
 MAX_REPORT_BYTES = 64 * 1024 * 1024
 MAX_ROWS = 100_000
 
@@ -36,10 +46,12 @@ def analyse(
     now_ns: int,
     hours: float,
     options: OpportunityOptions,
+    liquidity_cost_ppm: Ppm | None = None,
 ) -> MissedReport:
     """Return what was missed in the last hours; raises DataError when the records cannot be read.
 
-    The window begins with a whole hour, since sums are kept by the hour.
+    The window begins with a whole hour, since sums are kept by the hour. Where what
+    liquidity costs is not given, it is what the node's own rebalances have cost.
     """
     from_ns = int(now_ns - hours * NS_PER_HOUR) // NS_PER_HOUR * NS_PER_HOUR
     until_ns = now_ns + 1
@@ -51,10 +63,23 @@ def analyse(
         to_ns=now_ns,
     )
     by_id: dict[ChannelId, ChannelState] = {each.channel_id: each for each in channels}
-    found = find_opportunities(evidence, by_id, observed_hours=coverage.hours, options=options)
+    cost = _liquidity_cost(store, liquidity_cost_ppm, now_ns)
+    chosen = replace(options, liquidity_cost_ppm=cost.cost_ppm)
+    found = find_opportunities(evidence, by_id, observed_hours=coverage.hours, options=chosen)
     return MissedReport(
-        made_ns=now_ns, window_hours=hours, coverage=coverage, opportunities=tuple(found), channels=len(by_id)
+        made_ns=now_ns,
+        window_hours=hours,
+        coverage=coverage,
+        opportunities=tuple(found),
+        channels=len(by_id),
+        liquidity_cost=cost,
     )
+
+
+def _liquidity_cost(store: ForwardStore, given_ppm: Ppm | None, now_ns: int) -> LiquidityCost:
+    if given_ppm is not None:
+        return LiquidityCost(cost_ppm=given_ppm, rebalances=0)
+    return own_liquidity_cost(store.costs.self_payments(since_ns=now_ns - COST_HISTORY_NS, until_ns=now_ns + 1))
 
 
 def evidence_between(

@@ -33,6 +33,10 @@ _ABOVE_ALL_MSAT = 2**46
 """703 BTC: more than any HTLC, and than any channel can send."""
 
 
+ASSUMED_LIQUIDITY_PPM = Ppm(200)
+"""What bringing liquidity costs where nothing is known of it."""
+
+
 class Recommendation(StrEnum):
     """The documented five."""
 
@@ -52,7 +56,7 @@ class OpportunityOptions:
     min_failures: int = 3
     min_missed_sat: int = 100
     """By the documented figure, as the next: a channel below either is left out."""
-    liquidity_cost_ppm: Ppm = Ppm(200)
+    liquidity_cost_ppm: Ppm = ASSUMED_LIQUIDITY_PPM
     """What bringing liquidity costs: the rebalancing fee, and what the channel that gives it earns less."""
     open_cost_sat: int = 3_000
     """What opening a channel costs on the chain."""

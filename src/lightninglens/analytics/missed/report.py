@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from lightninglens.analytics.missed.opportunities import Opportunity
+from lightninglens.analytics.missed.opportunities import ASSUMED_LIQUIDITY_PPM, Opportunity
+from lightninglens.core.costs import SelfPayment
 from lightninglens.core.forwards import Gap
-from lightninglens.core.units import MSAT_PER_SAT, NS_PER_HOUR, NS_PER_MS, NS_PER_SECOND
+from lightninglens.core.units import MSAT_PER_SAT, NS_PER_HOUR, NS_PER_MS, NS_PER_SECOND, PPM, Ppm
 
 FORMAT = "lightninglens/opportunities/1"
+LEAST_REBALANCES = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +47,24 @@ def coverage_of(covered: Sequence[tuple[int, int]], gaps: Sequence[Gap], *, from
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LiquidityCost:
+    """What bringing liquidity costs a node."""
+
+    cost_ppm: Ppm
+    rebalances: int
+    """Of its own that this rests on; 0 where it was given, or assumed."""
+
+
+def own_liquidity_cost(payments: Sequence[SelfPayment]) -> LiquidityCost:
+    """Return what a node has paid for its circular rebalances; what is assumed, where these are too few to tell."""
+    amount_msat = sum(each.amount_msat for each in payments)
+    if len(payments) < LEAST_REBALANCES or not amount_msat:
+        return LiquidityCost(cost_ppm=ASSUMED_LIQUIDITY_PPM, rebalances=0)
+    fee_msat = sum(each.fee_msat for each in payments)
+    return LiquidityCost(cost_ppm=Ppm(-(-fee_msat * PPM // amount_msat)), rebalances=len(payments))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MissedReport:
     """What was missed in a window, the most urgent first."""
 
@@ -55,6 +75,8 @@ class MissedReport:
     opportunities: tuple[Opportunity, ...]
     channels: int
     """Open channels that were looked at."""
+    liquidity_cost: LiquidityCost | None = None
+    """What bringing liquidity was taken to cost; None where the file that it was read from does not tell."""
 
     @property
     def missed_revenue_sats(self) -> float:
@@ -81,6 +103,8 @@ def to_plain(report: MissedReport) -> dict[str, Any]:
         "total_expected_msat": report.expected_msat,
         "coverage": None if report.coverage is None else _coverage_plain(report.coverage),
         "channels": report.channels,
+        "liquidity_cost_ppm": None if report.liquidity_cost is None else report.liquidity_cost.cost_ppm,
+        "liquidity_cost_rebalances": None if report.liquidity_cost is None else report.liquidity_cost.rebalances,
         "opportunities": [_opportunity_plain(each) for each in report.opportunities],
     }
 

@@ -26,7 +26,12 @@ router = APIRouter()
 Hours = Annotated[float, Query(ge=0.1, le=24 * 366, allow_inf_nan=False, description="How far back.")]
 MinFailures = Annotated[int, Query(ge=1, le=1_000_000)]
 MinMissed = Annotated[int, Query(ge=0, le=MAX_MONEY_SAT)]
-LiquidityCost = Annotated[int, Query(ge=0, le=1_000_000)]
+LiquidityCost = Annotated[
+    int | None,
+    Query(
+        ge=0, le=1_000_000, description="What liquidity costs; otherwise what the node's rebalances did."
+    ),
+]
 Limit = Annotated[float | None, Query(allow_inf_nan=False)]
 Days = Annotated[float, Query(gt=0, le=366, allow_inf_nan=False)]
 
@@ -108,7 +113,7 @@ async def missed(
     hours: Hours = 24.0,
     min_failures: MinFailures = 3,
     min_missed_sats: MinMissed = 100,
-    liquidity_cost_ppm: LiquidityCost = 200,
+    liquidity_cost_ppm: LiquidityCost = None,
 ) -> dict[str, Any]:
     """Return what the node failed to earn in the last hours, as `lens analyze --json` says it."""
     return to_plain(await _report(watched, hours, min_failures, min_missed_sats, liquidity_cost_ppm))
@@ -120,7 +125,7 @@ async def missed_csv(
     hours: Hours = 24.0,
     min_failures: MinFailures = 3,
     min_missed_sats: MinMissed = 100,
-    liquidity_cost_ppm: LiquidityCost = 200,
+    liquidity_cost_ppm: LiquidityCost = None,
 ) -> Response:
     """Return the same as a table, a line for each channel."""
     plain = to_plain(await _report(watched, hours, min_failures, min_missed_sats, liquidity_cost_ppm))
@@ -219,12 +224,11 @@ async def try_alert_rule(
 
 
 async def _report(
-    watched: WatchedHere, hours: float, min_failures: int, min_missed_sats: int, liquidity_cost_ppm: int
+    watched: WatchedHere, hours: float, min_failures: int, min_missed_sats: int, liquidity_cost_ppm: int | None
 ) -> MissedReport:
-    options = OpportunityOptions(
-        min_failures=min_failures, min_missed_sat=min_missed_sats, liquidity_cost_ppm=Ppm(liquidity_cost_ppm)
-    )
-    return await watched.missed(hours, options)
+    options = OpportunityOptions(min_failures=min_failures, min_missed_sat=min_missed_sats)
+    cost_ppm = None if liquidity_cost_ppm is None else Ppm(liquidity_cost_ppm)
+    return await watched.missed(hours, options, cost_ppm)
 
 
 async def _tried(watched: WatchedHere, rules: tuple[SeriesRule, ...], days: float) -> list[TriedRule]:

@@ -24,18 +24,18 @@ from lightninglens.app.cli.lnd_options import (
     lnd_options,
 )
 from lightninglens.app.cli.missed import (
+    Chosen,
     LiquidityCost,
     ManageUrl,
     MinFailures,
     MinMissed,
     Output,
-    chosen_options,
+    chosen_by,
     connected_node,
     show_report,
 )
 
 if TYPE_CHECKING:
-    from lightninglens.analytics.missed.opportunities import OpportunityOptions
     from lightninglens.core.node import NodeInfo
     from lightninglens.core.ports import NodeReader
     from lightninglens.nodes.lnd.client import LndOptions
@@ -55,7 +55,7 @@ def analyze(
     hours: Annotated[float, typer.Option(min=0.1, max=24 * 366, help="How far back, for example 24 or 168.")] = 24.0,
     min_failures: MinFailures = 3,
     min_missed_sats: MinMissed = 100,
-    liquidity_cost_ppm: LiquidityCost = 200,
+    liquidity_cost_ppm: LiquidityCost = None,
     output: Output = None,
     data_dir: DataDir = None,
     manage_url: ManageUrl = None,
@@ -87,7 +87,7 @@ def analyze(
         allow_broad_macaroon=allow_broad_macaroon,
         timeout=timeout,
     )
-    chosen = chosen_options(min_failures, min_missed_sats, liquidity_cost_ppm)
+    chosen = chosen_by(min_failures, min_missed_sats, liquidity_cost_ppm)
     asyncio.run(_analyze(options, loaded.settings.data.dir, hours, chosen, manage_url, output, as_json=as_json))
 
 
@@ -95,7 +95,7 @@ async def _analyze(
     options: "LndOptions",
     data_dir: Path,
     hours: float,
-    chosen: "OpportunityOptions",
+    chosen: Chosen,
     manage_url: str | None,
     output: Path | None,
     *,
@@ -115,7 +115,14 @@ async def _analyze(
         with ForwardStore(path) as store:
             from lightninglens.app.missed import analyse
 
-            report = analyse(store, channels, now_ns=clock.now_ns(), hours=hours, options=chosen)
+            report = analyse(
+                store,
+                channels,
+                now_ns=clock.now_ns(),
+                hours=hours,
+                options=chosen.options,
+                liquidity_cost_ppm=chosen.liquidity_cost_ppm,
+            )
         await show_report(report, manage_url, output, as_json=as_json)
 
 

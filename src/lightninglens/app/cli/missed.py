@@ -1,6 +1,7 @@
 """What `lens analyze` and `lens monitor` share: their options, the node, how a report is shown."""
 
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from lightninglens.analytics.missed.report import MissedReport
     from lightninglens.core.node import NodeInfo
     from lightninglens.core.ports import NodeReader
+    from lightninglens.core.units import Ppm
     from lightninglens.nodes.lnd.client import LndOptions
 
 LEAST_EVENTS_VERSION = (0, 14, 0)
@@ -30,18 +32,28 @@ Output = Annotated[Path | None, typer.Option(help="Write the opportunities as JS
 MinFailures = Annotated[int, typer.Option(min=1, help="Leave out channels with fewer failures.")]
 MinMissed = Annotated[int, typer.Option(min=0, help="Leave out channels below this missed revenue, in sat.")]
 LiquidityCost = Annotated[
-    int, typer.Option(min=0, max=1_000_000, help="What bringing liquidity costs, in ppm of the amount.")
+    int | None,
+    typer.Option(
+        min=0, max=1_000_000, help="What bringing liquidity costs, in ppm; otherwise what the node's rebalances did."
+    ),
 ]
 
 
-def chosen_options(min_failures: int, min_missed_sat: int, liquidity_cost_ppm: int) -> "OpportunityOptions":
-    """Return what is worth showing."""
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What is worth showing, and what bringing liquidity is said to cost; None: what the node itself has paid."""
+
+    options: "OpportunityOptions"
+    liquidity_cost_ppm: "Ppm | None"
+
+
+def chosen_by(min_failures: int, min_missed_sat: int, liquidity_cost_ppm: int | None) -> Chosen:
+    """Return what the options of the command line choose."""
     from lightninglens.analytics.missed.opportunities import OpportunityOptions
     from lightninglens.core.units import Ppm
 
-    return OpportunityOptions(
-        min_failures=min_failures, min_missed_sat=min_missed_sat, liquidity_cost_ppm=Ppm(liquidity_cost_ppm)
-    )
+    options = OpportunityOptions(min_failures=min_failures, min_missed_sat=min_missed_sat)
+    return Chosen(options, None if liquidity_cost_ppm is None else Ppm(liquidity_cost_ppm))
 
 
 async def show_report(report: "MissedReport", manage_url: str | None, output: Path | None, *, as_json: bool) -> None:

@@ -27,12 +27,13 @@ from lightninglens.app.cli.lnd_options import (
     lnd_options,
 )
 from lightninglens.app.cli.missed import (
+    Chosen,
     LiquidityCost,
     ManageUrl,
     MinFailures,
     MinMissed,
     Output,
-    chosen_options,
+    chosen_by,
     connected_node,
     show_report,
 )
@@ -40,7 +41,6 @@ from lightninglens.app.cli.missed import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from lightninglens.analytics.missed.opportunities import OpportunityOptions
     from lightninglens.nodes.lnd.client import LndOptions
     from lightninglens.operate.recording import Recording
 
@@ -56,7 +56,7 @@ def monitor(
     duration: Annotated[float, typer.Option(min=0.001, max=24 * 366, help="How many hours to record.")] = 24.0,
     min_failures: MinFailures = 3,
     min_missed_sats: MinMissed = 100,
-    liquidity_cost_ppm: LiquidityCost = 200,
+    liquidity_cost_ppm: LiquidityCost = None,
     output: Output = None,
     data_dir: DataDir = None,
     manage_url: ManageUrl = None,
@@ -89,7 +89,7 @@ def monitor(
         allow_broad_macaroon=allow_broad_macaroon,
         timeout=timeout,
     )
-    chosen = chosen_options(min_failures, min_missed_sats, liquidity_cost_ppm)
+    chosen = chosen_by(min_failures, min_missed_sats, liquidity_cost_ppm)
     asyncio.run(_monitor(options, loaded.settings.data.dir, duration, chosen, manage_url, output, as_json=as_json))
 
 
@@ -97,7 +97,7 @@ async def _monitor(
     options: "LndOptions",
     data_dir: Path,
     duration_h: float,
-    chosen: "OpportunityOptions",
+    chosen: Chosen,
     manage_url: str | None,
     output: Path | None,
     *,
@@ -134,7 +134,14 @@ async def _monitor(
                 await _until(seconds, lambda: _statistics_of(url), asyncio.sleep(seconds), quiet=as_json)
             now_ns = clock.now_ns()
             hours = max((now_ns - began_ns) / NS_PER_HOUR, 0.01)
-            report = analyse(store, await reader.channels(), now_ns=now_ns, hours=hours, options=chosen)
+            report = analyse(
+                store,
+                await reader.channels(),
+                now_ns=now_ns,
+                hours=hours,
+                options=chosen.options,
+                liquidity_cost_ppm=chosen.liquidity_cost_ppm,
+            )
         await show_report(report, manage_url, output, as_json=as_json)
 
 

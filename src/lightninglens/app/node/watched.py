@@ -21,7 +21,7 @@ from lightninglens.core.clock import Clock
 from lightninglens.core.forwards import Gap
 from lightninglens.core.ids import ChannelId
 from lightninglens.core.node import NodeInfo
-from lightninglens.core.units import NS_PER_DAY, NS_PER_HOUR, NS_PER_MS
+from lightninglens.core.units import NS_PER_DAY, NS_PER_HOUR, NS_PER_MS, Ppm
 from lightninglens.operate.recording import Recording
 from lightninglens.storage.readings import ReadingStore
 from lightninglens.storage.recorded import RecordedHistory
@@ -31,6 +31,7 @@ FRESH_S = 10.0
 """For so long an analysis is handed out again: many pages ask for the same."""
 MOST_KEPT = 16
 
+_Asked = tuple[float, OpportunityOptions, Ppm | None]
 _Result = TypeVar("_Result")
 
 
@@ -91,7 +92,9 @@ class WatchedNode:
     """Whether there is nothing more to come, as when a recorded history is over."""
     latest: dict[tuple[str, str], Reading] = field(default_factory=dict)
     """The newest reading of each series and subject."""
-    _reports: dict[tuple[float, OpportunityOptions], tuple[float, MissedReport]] = field(default_factory=dict)
+    _reports: dict[tuple[float, OpportunityOptions, Ppm | None], tuple[float, MissedReport]] = field(
+        default_factory=dict
+    )
     _analysing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def end(self) -> None:
@@ -102,15 +105,25 @@ class WatchedNode:
         """Return the open channels as last seen."""
         return self.recording.accounting.channels.states()
 
-    async def missed(self, hours: float, options: OpportunityOptions) -> MissedReport:
+    async def missed(
+        self, hours: float, options: OpportunityOptions, liquidity_cost_ppm: Ppm | None = None
+    ) -> MissedReport:
         """Return what was missed in the last hours; raises DataError when the records cannot be read."""
-        key = (hours, options)
+        key = (hours, options, liquidity_cost_ppm)
         async with self._analysing:
             known = self._reports.get(key)
             if known is not None and time.monotonic() - known[0] < FRESH_S:
                 return known[1]
             channels, now_ns = self.channels(), self.clock.now_ns()
-            report = await asyncio.to_thread(analyse, self.store, channels, now_ns=now_ns, hours=hours, options=options)
+            report = await asyncio.to_thread(
+                analyse,
+                self.store,
+                channels,
+                now_ns=now_ns,
+                hours=hours,
+                options=options,
+                liquidity_cost_ppm=liquidity_cost_ppm,
+            )
             while len(self._reports) >= MOST_KEPT:
                 del self._reports[next(iter(self._reports))]
             self._reports[key] = (time.monotonic(), report)

@@ -16,10 +16,11 @@ from lightninglens.analytics.missed.opportunities import (
     find_opportunities,
     urgency,
 )
-from lightninglens.analytics.missed.report import MissedReport, coverage_of, row_of, to_plain
+from lightninglens.analytics.missed.report import MissedReport, coverage_of, own_liquidity_cost, row_of, to_plain
 from lightninglens.analytics.missed.summary import channel_stats
 from lightninglens.core.attempts import FailureCause
 from lightninglens.core.channels import ChannelState
+from lightninglens.core.costs import SelfPayment
 from lightninglens.core.forward_sums import sums_of
 from lightninglens.core.htlc import FailureCode, FailureDetail
 from lightninglens.core.units import Msat, Ppm, UnixNs
@@ -255,3 +256,22 @@ def test_quantiles_are_those_of_each_group(pairs: list[tuple[int, int]], share: 
 def test_a_time_that_is_there_twice_counts_once() -> None:
     coverage = coverage_of([(10, 40), (20, 30), (35, 60)], [], from_ns=15, to_ns=50)
     assert coverage.covered_ns == 35
+
+
+def test_liquidity_costs_what_the_nodes_own_rebalances_did_where_there_were_enough() -> None:
+    def paid(amount_msat: int, fee_msat: int) -> SelfPayment:
+        return SelfPayment(
+            payment_hash="00",
+            part=0,
+            settled_ns=UnixNs(START_NS),
+            outgoing_channel_id=P,
+            incoming_channel_id=Q,
+            amount_msat=Msat(amount_msat),
+            fee_msat=Msat(fee_msat),
+        )
+
+    few = own_liquidity_cost([paid(1_000_000, 900)] * 9)
+    assert (few.cost_ppm, few.rebalances) == (200, 0)
+    own = own_liquidity_cost([paid(1_000_000, 900)] * 9 + [paid(3_000_001, 900)])
+    assert (own.cost_ppm, own.rebalances) == (750, 10)
+    assert own_liquidity_cost([paid(0, 0)] * 20).rebalances == 0
