@@ -28,9 +28,7 @@ MinFailures = Annotated[int, Query(ge=1, le=1_000_000)]
 MinMissed = Annotated[int, Query(ge=0, le=MAX_MONEY_SAT)]
 LiquidityCost = Annotated[
     int | None,
-    Query(
-        ge=0, le=1_000_000, description="What liquidity costs; otherwise what the node's rebalances did."
-    ),
+    Query(ge=0, le=1_000_000, description="What liquidity costs; otherwise what the node's rebalances did."),
 ]
 Limit = Annotated[float | None, Query(allow_inf_nan=False)]
 Days = Annotated[float, Query(gt=0, le=366, allow_inf_nan=False)]

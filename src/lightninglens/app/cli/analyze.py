@@ -7,22 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lightninglens.app.cli.framework import invocation, new_app
-from lightninglens.app.cli.lnd_options import (
-    GRPC_HOST,
-    AllowBroad,
-    AsJson,
-    DataDir,
-    GrpcHost,
-    LndDir,
-    MacaroonFile,
-    Network,
-    RestHost,
-    Timeout,
-    TlsCert,
-    Transport,
-    TransportOption,
-    lnd_options,
-)
+from lightninglens.app.cli.lnd_options import AsJson, DataDir, on_lnd
 from lightninglens.app.cli.missed import (
     Chosen,
     LiquidityCost,
@@ -49,6 +34,7 @@ app = new_app(help="Show what a node of one's own failed to earn, from what was 
 
 
 @app.command(epilog="Example: lens analyze --hours 24 --lnddir ~/.lnd --output opportunities.json")
+@on_lnd
 def analyze(
     ctx: typer.Context,
     *,
@@ -59,15 +45,7 @@ def analyze(
     output: Output = None,
     data_dir: DataDir = None,
     manage_url: ManageUrl = None,
-    lnd_dir: LndDir = None,
-    network: Network = None,
-    grpc_host: GrpcHost = GRPC_HOST,
-    rest_host: RestHost = None,
-    tls_cert: TlsCert = None,
-    macaroon: MacaroonFile = None,
-    transport: Transport = TransportOption.AUTO,
-    allow_broad_macaroon: AllowBroad = False,
-    timeout: Timeout = 10.0,
+    lnd: "LndOptions",
     as_json: AsJson = False,
 ) -> None:
     """Show missed routing opportunities of the last hours.
@@ -76,23 +54,12 @@ def analyze(
     recorded them: the share of the window that was seen is shown.
     """
     loaded = invocation(ctx).start({"data.dir": data_dir})
-    options = lnd_options(
-        lnd_dir=lnd_dir,
-        network=network,
-        grpc_host=grpc_host,
-        rest_host=rest_host,
-        tls_cert=tls_cert,
-        macaroon=macaroon,
-        transport=transport,
-        allow_broad_macaroon=allow_broad_macaroon,
-        timeout=timeout,
-    )
     chosen = chosen_by(min_failures, min_missed_sats, liquidity_cost_ppm)
-    asyncio.run(_analyze(options, loaded.settings.data.dir, hours, chosen, manage_url, output, as_json=as_json))
+    asyncio.run(_analyze(lnd, loaded.settings.data.dir, hours, chosen, manage_url, output, as_json=as_json))
 
 
 async def _analyze(
-    options: "LndOptions",
+    lnd: "LndOptions",
     data_dir: Path,
     hours: float,
     chosen: Chosen,
@@ -106,7 +73,7 @@ async def _analyze(
     from lightninglens.storage.forwards import ForwardStore
 
     clock = SystemClock()
-    async with connected_node(options) as (reader, info):
+    async with connected_node(lnd) as (reader, info):
         path = forwards_file(data_dir, info.node_id)
         if not path.exists():
             await _show_settled(reader, info, clock.now_ns(), hours)

@@ -1,14 +1,16 @@
 """The options of all commands that speak to an LND node, and the connection that they make."""
 
+import functools
+import inspect
 from contextlib import AsyncExitStack, asynccontextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from lightninglens.core.node import NodeInfo
     from lightninglens.core.ports import NodeReader
@@ -47,32 +49,47 @@ GRPC_HOST = "localhost:10009"
 HELP_CONNECT = "Failed to connect via gRPC: try `lncli --network={network} getinfo`, and look at the macaroons there"
 
 
-def lnd_options(
-    *,
-    lnd_dir: Path | None,
-    network: str | None,
-    grpc_host: str,
-    rest_host: str | None,
-    tls_cert: Path | None,
-    macaroon: Path | None,
-    transport: str = "auto",
-    allow_broad_macaroon: bool = False,
-    timeout: float,
-) -> "LndOptions":
-    """Return what the options say of a node."""
-    from lightninglens.nodes.lnd.client.place import LndOptions, TransportChoice
+def on_lnd(command: "Callable[..., None]") -> "Callable[..., None]":
+    """Give a command the options that say how to reach an LND node, where it has its parameter `lnd`.
 
-    return LndOptions(
-        lnd_dir=lnd_dir,
-        network=network,
-        grpc_host=grpc_host,
-        rest_host=rest_host,
-        tls_cert=tls_cert,
-        macaroon=macaroon,
-        transport=TransportChoice(transport),
-        allow_broad_macaroon=allow_broad_macaroon,
-        timeout_s=timeout,
-    )
+    The command is called with one `LndOptions`; on the command line there is one
+    option for each of its fields.
+    """
+    signature = inspect.signature(command)
+
+    @functools.wraps(command)
+    def called(**given: Any) -> None:
+        from lightninglens.nodes.lnd.client.place import LndOptions, TransportChoice
+
+        fields = {field: given.pop(each.name) for field, each in _FIELDS.items()}
+        lnd = LndOptions(**{**fields, "transport": TransportChoice(fields["transport"])})
+        command(lnd=lnd, **given)
+
+    parameters: list[inspect.Parameter] = []
+    for each in signature.parameters.values():
+        parameters += _FIELDS.values() if each.name == LND else (each,)
+    called.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    called.__annotations__ = {each.name: each.annotation for each in parameters}
+    return called
+
+
+def _option(name: str, annotation: Any, default: Any = None) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
+
+
+LND = "lnd"
+_FIELDS = {
+    "lnd_dir": _option("lnd_dir", LndDir),
+    "network": _option("network", Network),
+    "grpc_host": _option("grpc_host", GrpcHost, GRPC_HOST),
+    "rest_host": _option("rest_host", RestHost),
+    "tls_cert": _option("tls_cert", TlsCert),
+    "macaroon": _option("macaroon", MacaroonFile),
+    "transport": _option("transport", Transport, TransportOption.AUTO),
+    "allow_broad_macaroon": _option("allow_broad_macaroon", AllowBroad, default=False),
+    "timeout_s": _option("timeout", Timeout, 10.0),
+}
+"""Each field of `LndOptions`, with its option."""
 
 
 @asynccontextmanager

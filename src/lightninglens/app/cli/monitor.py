@@ -10,22 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lightninglens.app.cli.framework import invocation, new_app
-from lightninglens.app.cli.lnd_options import (
-    GRPC_HOST,
-    AllowBroad,
-    AsJson,
-    DataDir,
-    GrpcHost,
-    LndDir,
-    MacaroonFile,
-    Network,
-    RestHost,
-    Timeout,
-    TlsCert,
-    Transport,
-    TransportOption,
-    lnd_options,
-)
+from lightninglens.app.cli.lnd_options import AsJson, DataDir, on_lnd
 from lightninglens.app.cli.missed import (
     Chosen,
     LiquidityCost,
@@ -50,6 +35,7 @@ app = new_app(help="Record what a node is asked to forward, and show what it fai
 
 
 @app.command(epilog="Example: lens monitor --duration 24 --lnddir ~/.lnd --output opportunities.json")
+@on_lnd
 def monitor(
     ctx: typer.Context,
     *,
@@ -60,15 +46,7 @@ def monitor(
     output: Output = None,
     data_dir: DataDir = None,
     manage_url: ManageUrl = None,
-    lnd_dir: LndDir = None,
-    network: Network = None,
-    grpc_host: GrpcHost = GRPC_HOST,
-    rest_host: RestHost = None,
-    tls_cert: TlsCert = None,
-    macaroon: MacaroonFile = None,
-    transport: Transport = TransportOption.AUTO,
-    allow_broad_macaroon: AllowBroad = False,
-    timeout: Timeout = 10.0,
+    lnd: "LndOptions",
     as_json: AsJson = False,
 ) -> None:
     """Record what the node is asked to forward, show statistics every minute, and what was missed at the end.
@@ -78,23 +56,12 @@ def monitor(
     recording is followed.
     """
     loaded = invocation(ctx).start({"data.dir": data_dir})
-    options = lnd_options(
-        lnd_dir=lnd_dir,
-        network=network,
-        grpc_host=grpc_host,
-        rest_host=rest_host,
-        tls_cert=tls_cert,
-        macaroon=macaroon,
-        transport=transport,
-        allow_broad_macaroon=allow_broad_macaroon,
-        timeout=timeout,
-    )
     chosen = chosen_by(min_failures, min_missed_sats, liquidity_cost_ppm)
-    asyncio.run(_monitor(options, loaded.settings.data.dir, duration, chosen, manage_url, output, as_json=as_json))
+    asyncio.run(_monitor(lnd, loaded.settings.data.dir, duration, chosen, manage_url, output, as_json=as_json))
 
 
 async def _monitor(
-    options: "LndOptions",
+    lnd: "LndOptions",
     data_dir: Path,
     duration_h: float,
     chosen: Chosen,
@@ -114,7 +81,7 @@ async def _monitor(
     from lightninglens.storage.recorded import write_node
 
     clock = SystemClock()
-    async with connected_node(options) as (reader, info):
+    async with connected_node(lnd) as (reader, info):
         folder = node_folder(data_dir, info.node_id)
         name, began_ns, seconds = info.alias or info.node_id[:12], clock.now_ns(), duration_h * 3_600
         with contextlib.ExitStack() as stack:

@@ -11,25 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lightninglens.app.cli.framework import invocation, new_app
-from lightninglens.app.cli.lnd_options import (
-    GRPC_HOST,
-    AllowBroad,
-    AsJson,
-    GrpcHost,
-    LndDir,
-    MacaroonFile,
-    Network,
-    RestHost,
-    Timeout,
-    TlsCert,
-    Transport,
-    TransportOption,
-    lnd_options,
-)
+from lightninglens.app.cli.lnd_options import GRPC_HOST, AsJson, GrpcHost, LndDir, Network, Timeout, TlsCert, on_lnd
 
 if TYPE_CHECKING:
     from lightninglens.core.channels import ChannelState
     from lightninglens.core.node import NodeInfo
+    from lightninglens.nodes.lnd.client import LndOptions
 
 app = new_app(
     help="Read a Lightning node (LND), and make it a macaroon that allows no more than is needed.",
@@ -48,38 +35,20 @@ class RoleOption(StrEnum):
 
 
 @app.command(epilog="Example: lens node info --lnd-dir ~/.lnd --network mainnet --json")
+@on_lnd
 def info(
     ctx: typer.Context,
     *,
-    lnd_dir: LndDir = None,
-    network: Network = None,
-    grpc_host: GrpcHost = GRPC_HOST,
-    rest_host: RestHost = None,
-    tls_cert: TlsCert = None,
-    macaroon: MacaroonFile = None,
-    transport: Transport = TransportOption.AUTO,
-    allow_broad_macaroon: AllowBroad = False,
-    timeout: Timeout = 10.0,
+    lnd: "LndOptions",
     as_json: AsJson = False,
 ) -> None:
     """Show who the node is, whether it is up to date, and what its version lacks."""
     from lightninglens.nodes.lnd.client.reader import LndReader
 
     invocation(ctx).start()
-    options = lnd_options(
-        lnd_dir=lnd_dir,
-        network=network,
-        grpc_host=grpc_host,
-        rest_host=rest_host,
-        tls_cert=tls_cert,
-        macaroon=macaroon,
-        transport=transport,
-        allow_broad_macaroon=allow_broad_macaroon,
-        timeout=timeout,
-    )
 
     async def ask() -> "NodeInfo":
-        async with LndReader.at(options) as reader:
+        async with LndReader.at(lnd) as reader:
             return await reader.info()
 
     found = asyncio.run(ask())
@@ -102,38 +71,20 @@ def info(
 
 
 @app.command(epilog="Example: lens node channels --network mainnet --json")
+@on_lnd
 def channels(
     ctx: typer.Context,
     *,
-    lnd_dir: LndDir = None,
-    network: Network = None,
-    grpc_host: GrpcHost = GRPC_HOST,
-    rest_host: RestHost = None,
-    tls_cert: TlsCert = None,
-    macaroon: MacaroonFile = None,
-    transport: Transport = TransportOption.AUTO,
-    allow_broad_macaroon: AllowBroad = False,
-    timeout: Timeout = 10.0,
+    lnd: "LndOptions",
     as_json: AsJson = False,
 ) -> None:
     """Show the open channels with balances in sat and both sides' fees."""
     from lightninglens.nodes.lnd.client.reader import LndReader
 
     invocation(ctx).start()
-    options = lnd_options(
-        lnd_dir=lnd_dir,
-        network=network,
-        grpc_host=grpc_host,
-        rest_host=rest_host,
-        tls_cert=tls_cert,
-        macaroon=macaroon,
-        transport=transport,
-        allow_broad_macaroon=allow_broad_macaroon,
-        timeout=timeout,
-    )
 
     async def ask() -> "Sequence[ChannelState]":
-        async with LndReader.at(options) as reader:
+        async with LndReader.at(lnd) as reader:
             return await reader.channels()
 
     found = asyncio.run(ask())
@@ -173,17 +124,17 @@ def bake(
     from lightninglens.nodes.lnd.client.baking import BakeOrder
     from lightninglens.nodes.lnd.client.baking import bake as bake_at
     from lightninglens.nodes.lnd.client.credentials import lncli_command, role_file
+    from lightninglens.nodes.lnd.client.place import LndOptions
     from lightninglens.nodes.lnd.client.roles import Role
 
     invocation(ctx).start()
-    options = lnd_options(
+    options = LndOptions(
         lnd_dir=lnd_dir,
         network=network,
         grpc_host=grpc_host,
-        rest_host=None,
         tls_cert=tls_cert,
         macaroon=macaroon,
-        timeout=timeout,
+        timeout_s=timeout,
     )
     wanted = Role(role)
     if show_command:

@@ -9,23 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lightninglens.app.cli.framework import invocation, new_app
-from lightninglens.app.cli.lnd_options import (
-    GRPC_HOST,
-    AllowBroad,
-    AsJson,
-    DataDir,
-    GrpcHost,
-    LndDir,
-    MacaroonFile,
-    Network,
-    RestHost,
-    Timeout,
-    TlsCert,
-    Transport,
-    TransportOption,
-    lnd_options,
-    reading_node,
-)
+from lightninglens.app.cli.lnd_options import AsJson, DataDir, on_lnd, reading_node
 
 if TYPE_CHECKING:
     from lightninglens.app.profit import ProfitReport
@@ -47,6 +31,7 @@ app = new_app(help="Show what each channel of a node earns and costs, from the n
 
 
 @app.command(epilog="Example: lens profit --days 30 --by peer --lnddir ~/.lnd --output profit.csv")
+@on_lnd
 def profit(
     ctx: typer.Context,
     *,
@@ -61,15 +46,7 @@ def profit(
         Path | None, typer.Option(help="Write all rows to this file: CSV, or JSON if it ends so.")
     ] = None,
     data_dir: DataDir = None,
-    lnd_dir: LndDir = None,
-    network: Network = None,
-    grpc_host: GrpcHost = GRPC_HOST,
-    rest_host: RestHost = None,
-    tls_cert: TlsCert = None,
-    macaroon: MacaroonFile = None,
-    transport: Transport = TransportOption.AUTO,
-    allow_broad_macaroon: AllowBroad = False,
-    timeout: Timeout = 10.0,
+    lnd: "LndOptions",
     as_json: AsJson = False,
 ) -> None:
     """Show fees earned, what rebalancing and the chain cost, and what is left, for any range of days.
@@ -78,19 +55,8 @@ def profit(
     settle, and how long it was there, is known while `lens monitor` runs.
     """
     loaded = invocation(ctx).start({"data.dir": data_dir})
-    options = lnd_options(
-        lnd_dir=lnd_dir,
-        network=network,
-        grpc_host=grpc_host,
-        rest_host=rest_host,
-        tls_cert=tls_cert,
-        macaroon=macaroon,
-        transport=transport,
-        allow_broad_macaroon=allow_broad_macaroon,
-        timeout=timeout,
-    )
     until_ns = None if until is None else _time_ns(until)
-    report = asyncio.run(_report(options, loaded.settings.data.dir, days, until_ns, by))
+    report = asyncio.run(_report(lnd, loaded.settings.data.dir, days, until_ns, by))
     _show(report, output, as_json=as_json)
 
 
@@ -104,16 +70,14 @@ def _time_ns(text: str) -> int:
     return max(int(at.timestamp()), 1) * _NS_PER_SECOND
 
 
-async def _report(
-    options: "LndOptions", data_dir: Path, days: float, until_ns: int | None, by: ByOption
-) -> "ProfitReport":
+async def _report(lnd: "LndOptions", data_dir: Path, days: float, until_ns: int | None, by: ByOption) -> "ProfitReport":
     from lightninglens.app.missed import node_folder
     from lightninglens.app.profit import By, fill_in, profit_report
     from lightninglens.core.clock import SystemClock
     from lightninglens.storage.forwards import FORWARDS_FILE, ForwardStore
 
     clock = SystemClock()
-    async with reading_node(options) as (reader, info):
+    async with reading_node(lnd) as (reader, info):
         folder = node_folder(data_dir, info.node_id)
         with ForwardStore(folder / FORWARDS_FILE) as store:
             if problem := await fill_in(store, reader, folder, clock):

@@ -11,25 +11,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lightninglens.app.cli.framework import invocation, new_app
-from lightninglens.app.cli.lnd_options import (
-    GRPC_HOST,
-    AllowBroad,
-    GrpcHost,
-    LndDir,
-    MacaroonFile,
-    Network,
-    RestHost,
-    Timeout,
-    TlsCert,
-    Transport,
-    TransportOption,
-    lnd_options,
-)
+from lightninglens.app.cli.lnd_options import on_lnd
 from lightninglens.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from lightninglens.app.node.service import NodeService
     from lightninglens.app.node.sources import NodeSource
+    from lightninglens.nodes.lnd.client import LndOptions
 
 STATISTICS_S = 60.0
 Say = Callable[[str, dict[str, object]], None]
@@ -39,6 +27,7 @@ app = new_app(help="Watch a node of your own around the clock: recorder, analysi
 
 
 @app.command(epilog="Example: lens run --lnddir ~/.lnd --network mainnet")
+@on_lnd
 def run(
     ctx: typer.Context,
     *,
@@ -48,15 +37,7 @@ def run(
     speed: Annotated[
         float, typer.Option(min=0.01, max=10_000, help="Recorded seconds per real second; only with --node replay.")
     ] = 1.0,
-    lnd_dir: LndDir = None,
-    network: Network = None,
-    grpc_host: GrpcHost = GRPC_HOST,
-    rest_host: RestHost = None,
-    tls_cert: TlsCert = None,
-    macaroon: MacaroonFile = None,
-    transport: Transport = TransportOption.AUTO,
-    allow_broad_macaroon: AllowBroad = False,
-    timeout: Timeout = 10.0,
+    lnd: "LndOptions",
     backup_file: Annotated[
         Path | None,
         typer.Option(help="Channel backup whose age is watched, such as a copy elsewhere; otherwise LND's own."),
@@ -86,18 +67,7 @@ def run(
     else:
         if speed != 1.0:
             raise ConfigError("--speed is for --node replay:FILE; a real node's time is real")
-        options = lnd_options(
-            lnd_dir=lnd_dir,
-            network=network,
-            grpc_host=grpc_host,
-            rest_host=rest_host,
-            tls_cert=tls_cert,
-            macaroon=macaroon,
-            transport=transport,
-            allow_broad_macaroon=allow_broad_macaroon,
-            timeout=timeout,
-        )
-        source = LndSource(options)
+        source = LndSource(lnd)
         backup_file = backup_file.expanduser() if backup_file is not None else source.backup_file()
     service = NodeService(
         NodeServiceOptions(
