@@ -35,7 +35,7 @@ def free_port() -> int:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunningLab:
+class RunningService:
     """A lab and where it keeps its token."""
 
     url: str
@@ -47,7 +47,7 @@ class RunningLab:
 
 
 @contextlib.contextmanager
-def lens_up(data_dir: Path, *options: str, port: int | None = None, **environment: str) -> Iterator[RunningLab]:
+def lens_up(data_dir: Path, *options: str, port: int | None = None, **environment: str) -> Iterator[RunningService]:
     """Run `lens up` at forty times real time, so that payments come every second."""
     port = port or free_port()
     command = [sys.executable, "-m", "lightninglens", "up", "--speed", "40", "--port", str(port), *options]
@@ -57,7 +57,7 @@ def lens_up(data_dir: Path, *options: str, port: int | None = None, **environmen
         url = f"http://127.0.0.1:{port}"
         try:
             _wait_for_payments(url, lab)
-            yield RunningLab(url=url, data_dir=data_dir)
+            yield RunningService(url=url, data_dir=data_dir)
         finally:
             lab.terminate()
             _output, errors = lab.communicate(timeout=20)
@@ -79,19 +79,19 @@ def _wait_for_payments(url: str, lab: subprocess.Popen[bytes]) -> None:
 
 
 @pytest.fixture(scope="class")
-def lab(built_dashboard: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningLab]:
+def lab(built_dashboard: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
     """A lab that learns, as it is started without options."""
     with lens_up(tmp_path_factory.mktemp("lab")) as running:
         yield running
 
 
 @pytest.fixture(scope="class")
-def dashboard_url(lab: RunningLab) -> str:
+def dashboard_url(lab: RunningService) -> str:
     return lab.url
 
 
 @pytest.fixture(scope="class")
-def token(lab: RunningLab) -> str:
+def token(lab: RunningService) -> str:
     return lab.token
 
 

@@ -234,7 +234,8 @@ async def test_the_command_records_until_it_is_stopped_and_monitor_follows_it(se
         "alerts", "try", "--data-dir", str(tmp_path / "data"), "--series", "disk_free", "--above", "0"
     )
     assert "would have fired once" in (await tried.stdout.read()).decode()  # type: ignore[union-attr]
-    run.send_signal(signal.SIGTERM)
+    stop = await command("stop", "--data-dir", str(tmp_path / "data"))
+    assert f"stopped the service (process {run.pid})" in (await stop.stdout.read()).decode()  # type: ignore[union-attr]
     shown = (await run.stdout.read()).decode()  # type: ignore[union-attr]
     assert await run.wait() == 0, shown
     assert "ended: events" in shown

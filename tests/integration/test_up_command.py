@@ -137,7 +137,7 @@ def test_the_baseline_can_be_ordered_and_the_lab_stopped_by_command(tmp_path: Pa
     stopped = subprocess.run(
         [*command, "stop", "--data-dir", str(lab.data_dir)], capture_output=True, text=True, check=True
     )
-    assert "stopped the lab" in stopped.stdout
+    assert "stopped the service" in stopped.stdout
     again = subprocess.run(
         [*command, "rebalance", "baseline", "--data-dir", str(lab.data_dir)],
         capture_output=True,

@@ -16,13 +16,13 @@ from lightninglens.analytics.missed.report import (
     own_liquidity_cost,
     row_of,
 )
+from lightninglens.app.running import NODES_FOLDER
 from lightninglens.core.channels import ChannelState
 from lightninglens.core.errors import DataError
 from lightninglens.core.ids import ChannelId, NodeId
 from lightninglens.core.units import NS_PER_DAY, NS_PER_HOUR, Ppm
 from lightninglens.storage.forwards import FORWARDS_FILE, ForwardStore
 
-NODES_FOLDER = "nodes"
 COST_HISTORY_NS = 90 * NS_PER_DAY
 """What rebalances have cost is of this time."""
 MAX_REPORT_BYTES = 64 * 1024 * 1024

@@ -1,4 +1,4 @@
-"""Which lab runs on a data directory, said in `lens.pid`, and how to end it."""
+"""Which service runs on a data directory, or on a node's folder in it, said in `lens.pid`, and how to end it."""
 
 import contextlib
 import json
@@ -13,13 +13,15 @@ from pathlib import Path
 from lightninglens.core.errors import LensError
 
 PID_FILE = "lens.pid"
+NODES_FOLDER = "nodes"
+"""In it a folder for each node that is watched."""
 STOP_PATIENCE_S = 10.0
 _POLL_S = 0.05
 _MAX_PID_FILE_BYTES = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunningLab:
+class RunningService:
     """The process that serves a data directory."""
 
     pid: int
@@ -28,11 +30,11 @@ class RunningLab:
 
 
 @contextlib.contextmanager
-def announced(data_dir: Path, lab: RunningLab) -> Iterator[None]:
-    """Say in the data directory that this lab runs, for as long as the block does."""
+def announced(data_dir: Path, service: RunningService) -> Iterator[None]:
+    """Say in the data directory that this service runs, for as long as the block does."""
     path = data_dir / PID_FILE
     draft = data_dir / f"{PID_FILE}.new"
-    draft.write_text(json.dumps(asdict(lab)) + "\n")
+    draft.write_text(json.dumps(asdict(service)) + "\n")
     draft.replace(path)
     try:
         yield
@@ -40,15 +42,23 @@ def announced(data_dir: Path, lab: RunningLab) -> Iterator[None]:
         path.unlink(missing_ok=True)
 
 
-def find_running(data_dir: Path) -> RunningLab | None:
-    """Return the lab that runs on this data directory; None where none does or its file is stale."""
+def find_running(data_dir: Path) -> RunningService | None:
+    """Return the service that runs on this data directory; None where none does or its file is stale."""
     try:
         with (data_dir / PID_FILE).open() as stream:
             content = json.loads(stream.read(_MAX_PID_FILE_BYTES))
-        lab = RunningLab(pid=int(content["pid"]), started_ns=int(content["started_ns"]), url=str(content["url"]))
+        found = RunningService(pid=int(content["pid"]), started_ns=int(content["started_ns"]), url=str(content["url"]))
     except (OSError, ValueError, KeyError, TypeError, OverflowError):
         return None
-    return lab if is_ours(lab.pid) else None
+    return found if is_ours(found.pid) else None
+
+
+def folder_that_runs(data_dir: Path) -> Path:
+    """Return where something runs: the data directory itself, or the only node's folder in it with a service."""
+    if find_running(data_dir) is not None:
+        return data_dir
+    running = [path for path in (data_dir / NODES_FOLDER).glob("*") if find_running(path) is not None]
+    return running[0] if len(running) == 1 else data_dir
 
 
 def is_ours(pid: int) -> bool:
@@ -65,29 +75,30 @@ def is_ours(pid: int) -> bool:
 
 
 def stop_running(data_dir: Path, *, patience_s: float = STOP_PATIENCE_S) -> str:
-    """End the lab that runs on this data directory, and return what happened in one line.
+    """End the service that runs on this data directory, and return what happened in one line.
 
     Raises LensError when it does not end in time or may not be signalled.
     """
     path = data_dir / PID_FILE
-    lab = find_running(data_dir)
-    if lab is None:
+    found = find_running(data_dir)
+    if found is None:
         if not path.exists():
-            return f"no lab runs on {data_dir}"
+            return f"nothing runs on {data_dir}"
         path.unlink(missing_ok=True)
-        return f"no lab runs on {data_dir}; removed a stale {PID_FILE} that a crash had left"
+        return f"nothing runs on {data_dir}; removed a stale {PID_FILE} that a crash had left"
     try:
-        os.kill(lab.pid, signal.SIGTERM)
+        os.kill(found.pid, signal.SIGTERM)
     except PermissionError:
-        raise LensError(f"the lab (process {lab.pid}) belongs to another user, who must stop it") from None
+        raise LensError(f"the service (process {found.pid}) belongs to another user, who must stop it") from None
     except ProcessLookupError:
-        return f"the lab (process {lab.pid}) had just ended"
+        return f"the service (process {found.pid}) had just ended"
     deadline = time.monotonic() + patience_s
-    while is_ours(lab.pid):
+    while is_ours(found.pid):
         if time.monotonic() >= deadline:
             raise LensError(
-                f"the lab (process {lab.pid}) did not end within {patience_s:g} s; `kill -9 {lab.pid}` ends it by force"
+                f"the service (process {found.pid}) did not end within {patience_s:g} s;"
+                f" `kill -9 {found.pid}` ends it by force"
             )
         time.sleep(_POLL_S)
     path.unlink(missing_ok=True)
-    return f"stopped the lab (process {lab.pid})"
+    return f"stopped the service (process {found.pid})"

@@ -34,7 +34,7 @@ from lightninglens.app.node.lab_nodes import recorded_nodes
 from lightninglens.app.payments import SearchablePayments
 from lightninglens.app.rebalancing import Rebalancing
 from lightninglens.app.recorder import FOLDER, Recorder
-from lightninglens.app.running import RunningLab, announced
+from lightninglens.app.running import RunningService, announced
 from lightninglens.app.runs import RunLibrary
 from lightninglens.app.serving import bound_socket, in_daemon_thread, serving
 from lightninglens.app.state import ServiceState
@@ -168,7 +168,7 @@ class Service:
             )
             self.state.payments = files.payments
             system = SystemClock()
-            started = RunningLab(pid=os.getpid(), started_ns=system.now_ns(), url=options.url)
+            started = RunningService(pid=os.getpid(), started_ns=system.now_ns(), url=options.url)
             stack.enter_context(announced(options.data_dir, started))
             try:
                 await self._run_parts(web, feed, classic, token, files, on_listening)

@@ -129,8 +129,8 @@ def test_a_wrong_settings_file_ends_with_2(capsys: pytest.CaptureFixture[str]) -
 
 
 def test_stop_says_that_nothing_runs(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    assert lens(capsys, "stop", "--data-dir", str(tmp_path)) == (0, f"no lab runs on {tmp_path}\n", "")
-    assert json.loads(lens(capsys, "stop", "--json")[1])["outcome"].startswith("no lab runs")
+    assert lens(capsys, "stop", "--data-dir", str(tmp_path)) == (0, f"nothing runs on {tmp_path}\n", "")
+    assert json.loads(lens(capsys, "stop", "--json")[1])["outcome"].startswith("nothing runs")
 
 
 @pytest.mark.promise("A0.54")

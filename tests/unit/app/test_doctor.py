@@ -9,7 +9,7 @@ import pytest
 from lightninglens.app import doctor
 from lightninglens.app.cli import main as cli
 from lightninglens.app.config import LoadedSettings, load_settings
-from lightninglens.app.running import RunningLab
+from lightninglens.app.running import RunningService
 from lightninglens.core.clock import SystemClock, VirtualClock
 
 
@@ -92,7 +92,7 @@ def test_a_port_in_use_is_found(loaded: LoadedSettings, taken_port: int, monkeyp
     finding = doctor.check_port(loaded, "feed", "127.0.0.1", taken_port)
     assert (finding.status, finding.check) == ("fail", f"port {taken_port} (feed)")
     assert "feed.port" in finding.advice
-    monkeypatch.setattr(doctor, "find_running", lambda _dir: RunningLab(pid=7, started_ns=1, url=""))
+    monkeypatch.setattr(doctor, "find_running", lambda _dir: RunningService(pid=7, started_ns=1, url=""))
     assert doctor.check_port(loaded, "feed", "127.0.0.1", taken_port).detail == "held by the running lab (process 7)"
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lightninglens.app.running import PID_FILE, RunningLab, announced, find_running, stop_running
+from lightninglens.app.running import PID_FILE, RunningService, announced, find_running, stop_running
 from lightninglens.core.errors import LensError
 
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
@@ -40,15 +40,15 @@ def write(folder: Path, pid: int) -> None:
 
 def test_nothing_runs_where_there_is_no_file(tmp_path: Path) -> None:
     assert find_running(tmp_path) is None
-    assert "no lab runs" in stop_running(tmp_path)
+    assert "nothing runs" in stop_running(tmp_path)
 
 
 @pytest.mark.promise("A0.11a")
 def test_a_running_lab_is_found_and_ended(tmp_path: Path, processes: list[subprocess.Popen[str]]) -> None:
     pid = start(POLITE, processes, tmp_path / "lens")
     write(tmp_path, pid)
-    assert find_running(tmp_path) == RunningLab(pid=pid, started_ns=5, url="http://127.0.0.1:3000")
-    assert stop_running(tmp_path) == f"stopped the lab (process {pid})"
+    assert find_running(tmp_path) == RunningService(pid=pid, started_ns=5, url="http://127.0.0.1:3000")
+    assert stop_running(tmp_path) == f"stopped the service (process {pid})"
     assert not (tmp_path / PID_FILE).exists()
 
 
@@ -96,7 +96,7 @@ def test_a_file_that_says_nothing_is_stale(content: str, tmp_path: Path) -> None
 
 
 def test_a_lab_is_announced_while_it_runs(tmp_path: Path) -> None:
-    lab = RunningLab(pid=os.getpid(), started_ns=7, url="http://127.0.0.1:3000")
+    lab = RunningService(pid=os.getpid(), started_ns=7, url="http://127.0.0.1:3000")
     with announced(tmp_path, lab):
         assert json.loads((tmp_path / PID_FILE).read_text()) == {"pid": lab.pid, "started_ns": 7, "url": lab.url}
     assert not (tmp_path / PID_FILE).exists()

@@ -20,7 +20,7 @@ COMMANDS = {
     for name, module, text in (
         ("up", "up", "Run the lab: simulated network, feed, dashboard."),
         ("run", "run", "Watch a node of your own around the clock: recorder, analysis, alerts, dashboard."),
-        ("stop", "service", "End a running lab cleanly."),
+        ("stop", "service", "End a running lab, or the service over a node, cleanly."),
         ("serve-lnd", "serve_lnd", "Let simulated nodes answer as LND, for tools written for LND."),
         ("sim", "sim", "Simulate payments on any graph, and report."),
         ("graph", "graph", "Import, describe and convert network graphs."),

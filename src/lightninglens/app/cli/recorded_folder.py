@@ -14,7 +14,7 @@ NodeKey = Annotated[
 
 def recorded_folder(data_dir: Path, node_id: str | None) -> Path:
     """Return the folder of the node that is meant; raises ConfigError where that is not clear, or nothing is there."""
-    from lightninglens.app.missed import NODES_FOLDER
+    from lightninglens.app.running import NODES_FOLDER
     from lightninglens.storage.forwards import FORWARDS_FILE
 
     found = sorted(path.parent for path in (data_dir / NODES_FOLDER).glob(f"*/{FORWARDS_FILE}"))

@@ -23,7 +23,7 @@ from lightninglens.app.node.sources import NodeSource
 from lightninglens.app.node.watched import WatchedNode
 from lightninglens.app.payments import SearchablePayments
 from lightninglens.app.recorder import FOLDER
-from lightninglens.app.running import RunningLab, announced
+from lightninglens.app.running import RunningService, announced
 from lightninglens.app.runs import RunLibrary
 from lightninglens.app.serving import bound_socket, serving
 from lightninglens.app.state import ServiceState
@@ -173,7 +173,7 @@ class NodeService:
             stack.enter_context(DataDirectoryLock(folder))
             self.source.prepare(folder)
             write_node(folder, info)
-            started = RunningLab(pid=os.getpid(), started_ns=SystemClock().now_ns(), url=self.options.url)
+            started = RunningService(pid=os.getpid(), started_ns=SystemClock().now_ns(), url=self.options.url)
             stack.enter_context(announced(folder, started))
             keeper = stack.enter_context(ForwardStore(folder / FORWARDS_FILE))
             store = stack.enter_context(RecordedHistory(folder / FORWARDS_FILE))
