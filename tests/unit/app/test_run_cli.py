@@ -1,15 +1,24 @@
 """`lens run`, `lens alerts` and `lens lab record` where nothing has to be waited for."""
 
+import asyncio
 import json
+import socket
 from pathlib import Path
 
 import pytest
 from tests.support.htlcs import START_NS, P, channel
 
+from lightninglens.app.alerts.series import SeriesRule
+from lightninglens.app.cli import run
 from lightninglens.app.cli.main import main
+from lightninglens.app.events import Alert
+from lightninglens.app.node.service import NodeService, NodeServiceOptions
+from lightninglens.app.node.sources import ReplaySource
+from lightninglens.app.world import WorldOptions, build_lab
 from lightninglens.core.attempts import AttemptChanges
 from lightninglens.core.node import NodeInfo
 from lightninglens.core.units import NS_PER_DAY
+from lightninglens.lab.missed.history import record_history
 from lightninglens.storage.forwards import FORWARDS_FILE, Batch, ForwardStore
 from lightninglens.storage.recorded import RecordedHistory, read_node
 
@@ -122,3 +131,47 @@ def test_a_simulated_history_is_recorded_once(tmp_path: Path, capsys: pytest.Cap
     assert "exists already" in capsys.readouterr().err
     assert lens("lab", "record", "--out", str(tmp_path / "other"), "--node", "zoe") == 2
     assert "no such node" in capsys.readouterr().err
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("as_json", [True, False])
+async def test_what_the_service_does_is_said_line_by_line(
+    as_json: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "STATISTICS_S", 0.1)
+    lab = build_lab(WorldOptions(demand="settlements"))
+    history = tmp_path / "history" / FORWARDS_FILE
+    record_history(lab.engine, lab.draw, 0, history, hours=1, drawn_until_ns=lab.drawn_until_ns)
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        port = sock.getsockname()[1]
+    always = SeriesRule(name="any space", series="disk_free", above=0.0)
+    options = NodeServiceOptions(data_dir=tmp_path, port=port, dashboard=False, rules=(always,), speed=10_000.0)
+    service = NodeService(options, ReplaySource(history, speed=10_000.0))
+    task = asyncio.create_task(run._run(service, as_json=as_json))
+    async with asyncio.timeout(60):
+        watched = await service.state.wait_until_watched()
+        while not watched.recording.totals.settled:  # noqa: ASYNC110 - it is counted, not told
+            await asyncio.sleep(0.05)
+    await asyncio.sleep(0.3)
+    service.bus.publish(Alert(level="warning", source="any space", text="less", state="cleared"))
+    await asyncio.sleep(0.1)
+    service.stop()
+    await task
+    shown = capsys.readouterr().out.splitlines()
+    if as_json:
+        said = [json.loads(line) for line in shown]
+        assert [each["type"] for each in said[:2]] == ["listening", "recording"]
+        assert {"alert", "statistics", "ended"} <= {each["type"] for each in said}
+        assert said[-1]["data"]["settled"] > 0
+    else:
+        assert shown[0] == f"dashboard  http://127.0.0.1:{port}/"
+        for beginning in ("recording  ", "warning: any space: ", "over: any space: less", "so far: ", "ended: events "):
+            assert any(line.startswith(beginning) for line in shown), (beginning, shown)
+
+
+def test_a_service_that_has_not_begun_has_counted_nothing(tmp_path: Path) -> None:
+    lab = build_lab(WorldOptions())
+    history = tmp_path / FORWARDS_FILE
+    record_history(lab.engine, lab.draw, 0, history, hours=0.5, drawn_until_ns=lab.drawn_until_ns)
+    service = NodeService(NodeServiceOptions(data_dir=tmp_path), ReplaySource(history, speed=1.0))
+    assert run._statistics(service) == {"events": 0}

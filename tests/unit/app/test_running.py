@@ -7,7 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from lightninglens.app.running import PID_FILE, RunningService, announced, find_running, stop_running
+from lightninglens.app.running import (
+    PID_FILE,
+    RunningService,
+    announced,
+    find_running,
+    folder_that_runs,
+    stop_running,
+)
 from lightninglens.core.errors import LensError
 
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
@@ -100,3 +107,19 @@ def test_a_lab_is_announced_while_it_runs(tmp_path: Path) -> None:
     with announced(tmp_path, lab):
         assert json.loads((tmp_path / PID_FILE).read_text()) == {"pid": lab.pid, "started_ns": 7, "url": lab.url}
     assert not (tmp_path / PID_FILE).exists()
+
+
+def test_the_only_node_that_is_watched_is_found_in_its_folder(
+    tmp_path: Path, processes: list[subprocess.Popen[str]]
+) -> None:
+    assert folder_that_runs(tmp_path) == tmp_path
+    node, other = tmp_path / "nodes" / "02aa", tmp_path / "nodes" / "03bb"
+    for folder in (node, other):
+        folder.mkdir(parents=True)
+    pid = start(POLITE, processes, tmp_path / "lens")
+    write(node, pid)
+    assert folder_that_runs(tmp_path) == node
+    write(other, pid)
+    assert folder_that_runs(tmp_path) == tmp_path
+    write(tmp_path, pid)
+    assert folder_that_runs(tmp_path) == tmp_path
