@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Route, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.e2e.dashboard_page import PATIENCE_MS, DashboardOpener, DashboardPage
 from tests.e2e.scripted_service import ScriptedService
@@ -85,6 +85,13 @@ def open_replay(open_page: DashboardOpener, replay_url: str) -> "OpenReplay":
     return OpenReplay(open_page, replay_url)
 
 
+def choose(page: Page, name: str, *, exact: bool = False) -> None:
+    """Choose one of several; the page says so a moment later."""
+    option = page.get_by_role("radio", name=name, exact=exact)
+    option.press("Space")  # a click may miss while the page still moves
+    expect(option).to_be_checked(timeout=PATIENCE_MS)
+
+
 class OpenReplay:
     """Opens the dashboard of the replay."""
 
@@ -124,7 +131,7 @@ def test_what_was_missed_is_ranked_and_leads_to_each_attempt(
 ) -> None:
     dashboard = open_replay("missed", viewport, theme)
     page = dashboard.page
-    page.get_by_role("radio", name="everything").check(force=True)
+    choose(page, "everything")
     rows = page.locator("[data-missed-row]")
     expect(rows).not_to_have_count(0, timeout=PATIENCE_MS)
     expect(page.get_by_test_id("coverage")).to_contain_text("No gap is known")
@@ -144,7 +151,7 @@ def test_what_was_missed_is_ranked_and_leads_to_each_attempt(
 def test_what_was_missed_is_sorted_saved_and_asked_for_another_time(open_replay: OpenReplay, replay_url: str) -> None:
     dashboard = open_replay("missed?range=7d")
     page = dashboard.page
-    page.get_by_role("radio", name="everything").check(force=True)
+    choose(page, "everything")
     rows = page.locator("[data-missed-row]")
     expect(rows).not_to_have_count(0, timeout=PATIENCE_MS)
     query = {"hours": 168, "min_failures": 1, "min_missed_sats": 0}
@@ -159,7 +166,7 @@ def test_what_was_missed_is_sorted_saved_and_asked_for_another_time(open_replay:
     lines = download.value.path().read_text().splitlines()
     assert len(lines) == 1 + len(listed)
     assert "expected_msat" in lines[0].split(",")
-    page.get_by_role("radio", name="1 h", exact=True).check(force=True)
+    choose(page, "1 h", exact=True)
     assert page.url.endswith("#/missed?range=1h")
     expect(page.get_by_test_id("coverage")).to_contain_text("of the last 1\u202fh")
 
@@ -232,7 +239,7 @@ def test_channels_and_peers_stand_beside_what_they_earned(
     expect(table).to_contain_text("halved 3\u202f660")
     expect(table).to_contain_text("profitable")
     assert dashboard.serious_violations(axe_script) == []
-    page.get_by_role("radio", name="by peer").check(force=True)
+    choose(page, "by peer")
     expect(table).to_contain_text("4.87\u202f%")
     expect(table).to_contain_text("80.0\u202f% … 95.0\u202f%")
     expect(table).not_to_contain_text("profitable")

@@ -14,6 +14,7 @@ from lightninglens.app.api import stream as stream_module
 from lightninglens.app.events import Alert
 
 CHANNEL_KEYS = {
+    "active",
     "channel_id",
     "node1_id",
     "node2_id",

@@ -52,6 +52,7 @@ class AlertCommand:
                 await asyncio.wait({worker}, timeout=0.5)
         finally:
             worker.cancel()
+            await asyncio.gather(worker, return_exceptions=True)
             bus.unsubscribe(news)
 
     async def _work(self) -> None:
@@ -91,6 +92,7 @@ class AlertCommand:
             return False
         except asyncio.CancelledError:
             process.kill()
+            await process.wait()
             raise
         if process.returncode:
             log.warning("the alert command failed", program=self._options.arguments[0], code=process.returncode)

@@ -114,11 +114,11 @@ class ReplaySource:
     mode: Mode = "replay"
 
     def __init__(self, path: Path, *, speed: float) -> None:
-        """Open the file; raises DataError when there is none, or nothing in it."""
-        self._history = RecordedHistory(path)
-        span = self._history.span()
+        """Look into the file; raises DataError when there is none, or nothing in it."""
+        self._path = path
+        with RecordedHistory(path) as history:
+            span = history.span()
         if span is None:
-            self._history.close()
             raise DataError("nothing was recorded in it", where=str(path))
         self.place = f"the recording {path}"
         self.clock = PacedClock(start_ns=span[0], speed=speed)
@@ -133,7 +133,7 @@ class ReplaySource:
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[NodeReader]:
         """Read the history within the block."""
-        with self._history:
+        with RecordedHistory(self._path) as history:
             self.set_pace(speed=self.clock.speed, paused=False)
             info = NodeInfo(
                 node_id=self._info.node_id,
@@ -143,7 +143,7 @@ class ReplaySource:
                 network=self._info.network,
                 transport="recording",
             )
-            yield ReplayNode(self._history, info, self.clock, end_ns=self.end_ns, on_end=self._end)
+            yield ReplayNode(history, info, self.clock, end_ns=self.end_ns, on_end=self._end)
 
     def folder(self, data_dir: Path, info: NodeInfo) -> Path:
         """Return a scratch folder."""
