@@ -296,7 +296,7 @@ def python_tests(arguments: list[str]) -> str:
     extra = {"LENS_REQUIRE_BROWSER": "1"} if in_ci() else {}
     code, _ = streamed(
         "Kernels without compilation (measures their coverage)",
-        pytest_command("-m", "kernel and not nightly", "-q"),
+        pytest_command("-m", "kernel and not nightly", "-n", "2", "-q"),
         {**extra, "NUMBA_DISABLE_JIT": "1"},
     )
     if code not in {0, PYTEST_NO_TESTS}:

@@ -95,6 +95,22 @@ def scripted(built_dashboard: Path) -> Iterator[ScriptedService]:
     service.stop()
 
 
+SAME_CHECKS = ("test_every_place_is_accessible_and_fits", "test_accessibility")
+"""They see the same pages over a script and over a real lab: the lab is seen in half of the combinations each day."""
+EACH_DAY = {("desktop", "dark"), ("phone", "light")}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave the other combinations of the real lab to the nightly run."""
+    for item in items:
+        called = getattr(item, "callspec", None)
+        if called is None or "TestLensUp" not in item.nodeid or getattr(item, "originalname", "") not in SAME_CHECKS:
+            continue
+        if (called.params.get("viewport"), called.params.get("theme")) not in EACH_DAY:
+            item.add_marker(pytest.mark.nightly)
+
+
 @pytest.fixture(params=sorted(VIEWPORTS))
 def viewport(request: pytest.FixtureRequest) -> str:
     """Each size of screen in turn."""

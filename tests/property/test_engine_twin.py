@@ -368,15 +368,15 @@ def test_thousands_of_worlds() -> None:
 
 
 def test_engine_equals_the_twin() -> None:
-    """Payments, attempts, routes, HTLC events, balances: the same on 280 random networks under disturbance."""
+    """Payments, attempts, routes, HTLC events, balances: the same on 160 random networks under disturbance."""
     codes: set[tuple[int, int]] = set()
     succeeded = split = 0
-    for seed in range(1_000, 1_280):
+    for seed in range(1_000, 1_160):
         harvest = Pair(seed, payments=120).run()
         codes |= set(zip(harvest.attempts["code"].tolist(), harvest.attempts["detail"].tolist(), strict=True))
         succeeded += int((harvest.payments.outcome == 1).sum())
         split += int((harvest.payments.parts > 1).sum())
-    assert succeeded > 5_000
-    assert split > 150
+    assert succeeded > 2_800
+    assert split > 90
     assert {(1, 10), (1, 12), (1, 13), (1, 19), (7, 1), (22, 1)} <= codes
     assert {(0, 0), (23, 14), (15, 6), (15, 5), (15, 8), (15, 22), (18, 3), (12, 1), (13, 1), (11, 1)} <= codes

@@ -1,5 +1,6 @@
 """Single searches whose answer can be worked out by hand, and the limits of the onion."""
 
+import os
 from typing import Any
 
 import numpy as np
@@ -168,6 +169,7 @@ def known_good(graph: NetworkGraph) -> Route:
     return route
 
 
+@pytest.mark.skipif("NUMBA_DISABLE_JIT" in os.environ, reason="takes a minute uncompiled; the memory's own test grows")
 def test_memory_grows_with_what_is_reported() -> None:
     """More pairs than the first allocation holds: all are remembered."""
     count = 1_200
