@@ -186,6 +186,15 @@ def test_memory_grows_with_what_is_reported() -> None:
     assert again.probability == pytest.approx(0.95)
 
 
+def test_peers_of_very_many_peers_are_not_looked_through() -> None:
+    count = 1_200
+    graph = build_graph(count + 1, [(0, node, 1_000_000) for node in range(1, count + 1)])
+    search = finder(graph)
+    route = search.find(RouteQuery(sender=0, receiver=count, amount_msat=1_000))
+    assert isinstance(route, Route)
+    assert search.nodes_settled <= 2
+
+
 @pytest.mark.parametrize(
     ("changed", "problem"),
     [
