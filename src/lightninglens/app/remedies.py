@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from lightninglens.analytics.missed.remedies import days_of, effect_of, newest_first
+from lightninglens.analytics.missed.report import coverage_of
 from lightninglens.app.missed import evidence_between
 from lightninglens.core.remedies import Remedy, RemedyEffect
 from lightninglens.core.units import NS_PER_DAY, NS_PER_HOUR, NS_PER_MS
@@ -42,8 +43,7 @@ def _effect(store: ForwardStore, remedy: Remedy, days: float) -> RemedyEffect:
 
 
 def _seen(store: ForwardStore, from_ns: int, to_ns: int) -> float:
-    covered = store.covered(since_ns=from_ns, until_ns=to_ns)
-    return sum(end - begin for begin, end in covered) / max(to_ns - from_ns, 1)
+    return coverage_of(store.covered(since_ns=from_ns, until_ns=to_ns), (), from_ns=from_ns, to_ns=to_ns).share
 
 
 def to_plain(effects: Iterable[RemedyEffect], young: Iterable[Remedy], *, made_ns: int) -> dict[str, Any]:

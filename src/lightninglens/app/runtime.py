@@ -36,7 +36,7 @@ from lightninglens.app.rebalancing import Rebalancing
 from lightninglens.app.recorder import FOLDER, Recorder
 from lightninglens.app.running import RunningService, announced
 from lightninglens.app.runs import RunLibrary
-from lightninglens.app.serving import bound_socket, in_daemon_thread, serving
+from lightninglens.app.serving import bound_socket, first_cause, in_daemon_thread, service_url, serving
 from lightninglens.app.state import ServiceState
 from lightninglens.app.switches import Switches
 from lightninglens.app.world import World
@@ -102,7 +102,7 @@ class ServiceOptions:
     @property
     def url(self) -> str:
         """Where the dashboard is."""
-        return f"http://{_bracketed(self.host)}:{self.port}/"
+        return service_url(self.host, self.port)
 
 
 class Service:
@@ -173,7 +173,7 @@ class Service:
             try:
                 await self._run_parts(web, feed, classic, token, files, on_listening)
             except BaseExceptionGroup as problems:
-                raise _first_cause(problems) from None
+                raise first_cause(problems) from None
             finally:
                 self.state.phase = "ended"
                 self.bus.close()
@@ -379,15 +379,3 @@ def lab_around(world: World, options: LabOptions, bus: Bus) -> Lab:
 def _import_learner() -> ModuleType:
     """Return the module of the running learner: its libraries take seconds to import, while the page is served."""
     return importlib.import_module("lightninglens.app.learning.running")
-
-
-def _first_cause(problems: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Return the error that made the others: the first that is not itself a group."""
-    problem: BaseException = problems
-    while isinstance(problem, BaseExceptionGroup):
-        problem = problem.exceptions[0]
-    return problem
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host

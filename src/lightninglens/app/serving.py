@@ -48,6 +48,19 @@ def bound_socket(
         yield sock
 
 
+def service_url(host: str, port: int) -> str:
+    """Return where a service's dashboard is."""
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+
+
+def first_cause(problems: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the error that made the others: the first that is not itself a group."""
+    problem: BaseException = problems
+    while isinstance(problem, BaseExceptionGroup):
+        problem = problem.exceptions[0]
+    return problem
+
+
 class _WebSocket(WebSocketsSansIOProtocol):
     """uvicorn's WebSocket, which tells the application how to end a connection that takes nothing any more.
 

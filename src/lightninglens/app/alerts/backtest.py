@@ -71,6 +71,22 @@ def try_rule(rule: SeriesRule, readings: Sequence[Reading]) -> Trial:
     )
 
 
+def try_rules(
+    rules: Sequence[SeriesRule],
+    readings: ReadingStore | None,
+    forwards: RecordedHistory,
+    *,
+    since_ms: int,
+    until_ms: int,
+) -> list[Trial]:
+    """Return what rules would have done in a time; each series is read once, however many rules are about it."""
+    known = {
+        series: history(series, readings, forwards, since_ms=since_ms, until_ms=until_ms)
+        for series in {each.series for each in rules}
+    }
+    return [try_rule(each, known[each.series]) for each in rules]
+
+
 def _held(readings: Sequence[Reading]) -> Iterator[Reading]:
     """Yield readings, and each once more at the end of the time for which it holds."""
     for place, each in enumerate(readings):

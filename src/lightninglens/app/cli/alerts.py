@@ -93,7 +93,7 @@ def try_rules(
 def _trials(folder: Path, rules: "tuple[SeriesRule, ...]", days: float) -> "list[Trial]":
     import contextlib
 
-    from lightninglens.app.alerts.backtest import history, try_rule
+    from lightninglens.app.alerts.backtest import try_rules
     from lightninglens.core.clock import SystemClock
     from lightninglens.core.units import NS_PER_DAY, NS_PER_MS
     from lightninglens.storage.forwards import FORWARDS_FILE
@@ -106,10 +106,7 @@ def _trials(folder: Path, rules: "tuple[SeriesRule, ...]", days: float) -> "list
         forwards = stack.enter_context(RecordedHistory(folder / FORWARDS_FILE))
         path = folder / READINGS_FILE
         readings = stack.enter_context(ReadingStore(path)) if path.exists() else None
-        return [
-            try_rule(each, history(each.series, readings, forwards, since_ms=since_ms, until_ms=until_ms))
-            for each in rules
-        ]
+        return try_rules(rules, readings, forwards, since_ms=since_ms, until_ms=until_ms)
 
 
 def _time(at_ms: int) -> str:

@@ -41,6 +41,15 @@ _EVERYTHING = OpportunityOptions(min_failures=1, min_missed_sat=0)
 
 
 @dataclass(slots=True)
+class _Minute:
+    """What ended in one minute; a day of single attempts would be too much to hold."""
+
+    attempts: int = 0
+    refused: int = 0
+    earned_msat: int = 0
+
+
+@dataclass(slots=True)
 class NodeAlertWatch:
     """Reads all series of one node. Give it each batch of the recording, and `run` it."""
 
@@ -56,8 +65,8 @@ class NodeAlertWatch:
     keep_ns: int = 90 * NS_PER_DAY
     _written: dict[tuple[str, str], Reading] = field(default_factory=dict)
     _gaps: deque[Gap] = field(default_factory=deque)
-    _attempts: deque[tuple[int, bool, int]] = field(default_factory=deque)
-    """Of the last day: when it ended, whether it was refused here, and what it earned."""
+    _minutes: dict[int, _Minute] = field(default_factory=dict)
+    """Of the last day, by the minute since 1970 in which attempts ended, in the order in which minutes came."""
     _offline_since_ms: dict[str, int] = field(default_factory=dict)
     _points: frozenset[str] = frozenset()
     _changed_ms: int | None = None
@@ -71,8 +80,10 @@ class NodeAlertWatch:
         """Take in what the recording is about to write."""
         self._gaps.extend(batch.gaps)
         for each in batch.changes.ended:
-            refused, settled = each.state is AttemptState.FAILED_HERE, each.state is AttemptState.SETTLED
-            self._attempts.append((each.ended_ns or each.began_ns, refused, each.fee_msat if settled else 0))
+            minute = self._minutes.setdefault((each.ended_ns or each.began_ns) // _NS_PER_MIN, _Minute())
+            minute.attempts += 1
+            minute.refused += each.state is AttemptState.FAILED_HERE
+            minute.earned_msat += each.fee_msat if each.state is AttemptState.SETTLED else 0
 
     async def run(self) -> None:
         """Look until cancelled."""
@@ -151,16 +162,17 @@ class NodeAlertWatch:
 
     def _of_day(self, now_ns: int) -> dict[str, float]:
         """Return what the attempts and gaps of the last day, and hour, come to."""
-        while self._attempts and self._attempts[0][0] < now_ns - NS_PER_DAY:
-            self._attempts.popleft()
+        day, hour = ((now_ns - ago_ns) // _NS_PER_MIN for ago_ns in (NS_PER_DAY, NS_PER_HOUR))
+        self._minutes = {minute: each for minute, each in self._minutes.items() if minute >= day}
+        of_hour = [each for minute, each in self._minutes.items() if minute >= hour]
+        attempts, refused = (sum(getattr(each, name) for each in of_hour) for name in ("attempts", "refused"))
         hour_ns = now_ns - NS_PER_HOUR
-        refused = [each[1] for each in self._attempts if each[0] >= hour_ns]
         while self._gaps and self._gaps[0].to_ns < hour_ns:
             self._gaps.popleft()
         gap_ns = sum(max(min(each.to_ns, now_ns) - max(each.from_ns, hour_ns), 0) for each in self._gaps)
         return {
-            "fees_earned": sum(each[2] for each in self._attempts) / MSAT_PER_SAT,
-            "refused_share": sum(refused) / len(refused) if len(refused) >= LEAST_ATTEMPTS else 0.0,
+            "fees_earned": sum(each.earned_msat for each in self._minutes.values()) / MSAT_PER_SAT,
+            "refused_share": refused / attempts if attempts >= LEAST_ATTEMPTS else 0.0,
             "stream_gap": gap_ns / _NS_PER_MIN,
         }
 

@@ -25,7 +25,7 @@ from lightninglens.app.payments import SearchablePayments
 from lightninglens.app.recorder import FOLDER
 from lightninglens.app.running import RunningService, announced
 from lightninglens.app.runs import RunLibrary
-from lightninglens.app.serving import bound_socket, serving
+from lightninglens.app.serving import bound_socket, first_cause, service_url, serving
 from lightninglens.app.state import ServiceState
 from lightninglens.app.switches import Switches
 from lightninglens.core.clock import SystemClock
@@ -72,8 +72,7 @@ class NodeServiceOptions:
     @property
     def url(self) -> str:
         """Where the dashboard is."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}/"
+        return service_url(self.host, self.port)
 
 
 @dataclass(slots=True)
@@ -138,7 +137,7 @@ class NodeService:
                     await asyncio.wait({stopping, watching, server_failed}, return_when=asyncio.FIRST_COMPLETED)
                     await self._end(watching, stopping, keeping)
             except BaseExceptionGroup as problems:
-                raise _first_cause(problems) from None
+                raise first_cause(problems) from None
             finally:
                 self.state.phase = "ended"
                 self.bus.close()
@@ -272,11 +271,3 @@ def _unreachable(state: str, text: str) -> Alert:
         state="raised" if state == "raised" else "cleared",
         alert_id=UNREACHABLE,
     )
-
-
-def _first_cause(problems: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Return the error that made the others: the first that is not itself a group."""
-    problem: BaseException = problems
-    while isinstance(problem, BaseExceptionGroup):
-        problem = problem.exceptions[0]
-    return problem

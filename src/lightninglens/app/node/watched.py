@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 from lightninglens.analytics.missed.opportunities import OpportunityOptions
 from lightninglens.analytics.missed.remedies import days_of
-from lightninglens.analytics.missed.report import MissedReport
-from lightninglens.app.alerts.backtest import Trial, history, try_rule
+from lightninglens.analytics.missed.report import MissedReport, coverage_of
+from lightninglens.app.alerts.backtest import Trial, try_rules
 from lightninglens.app.alerts.series import Reading, SeriesRule
 from lightninglens.app.missed import analyse
 from lightninglens.app.profit import By, ProfitReport, profit_report
@@ -183,7 +183,7 @@ class WatchedNode:
             problem=recording.problem,
             ended=self.ended,
             window_hours=hours,
-            coverage=sum(end - begin for begin, end in covered) / max(now_ns - since_ns, 1),
+            coverage=coverage_of(covered, gaps, from_ns=since_ns, to_ns=now_ns).share,
             gaps=[_shown(each) for each in reversed(gaps[-100:])],
         )
 
@@ -192,13 +192,9 @@ class WatchedNode:
         until_ms = self.clock.now_ns() // NS_PER_MS
         since_ms = int(until_ms - days * NS_PER_DAY / NS_PER_MS)
 
-        def tried(store: RecordedHistory) -> list[Trial]:
-            return [
-                try_rule(each, history(each.series, self.readings, store, since_ms=since_ms, until_ms=until_ms))
-                for each in rules
-            ]
-
-        return await self.read(tried)
+        return await self.read(
+            lambda store: try_rules(rules, self.readings, store, since_ms=since_ms, until_ms=until_ms)
+        )
 
     async def read(self, question: Callable[[RecordedHistory], _Result]) -> _Result:
         """Ask the records, in a thread."""
