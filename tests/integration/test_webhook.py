@@ -97,7 +97,6 @@ async def test_a_webhook_that_hangs_holds_nobody_up(monkeypatch: pytest.MonkeyPa
         return 204, ""
 
     monkeypatch.setattr(webhook_module, "_post", hang)
-    monkeypatch.setattr(webhook_module, "QUEUE_LIMIT", 10)
     bus = Bus()
     webhook = Webhook(WebhookOptions(url="https://localhost/"), SystemClock())
     webhook._waiting = type(webhook._waiting)(maxlen=10)

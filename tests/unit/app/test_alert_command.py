@@ -29,7 +29,7 @@ async def tell(options: CommandOptions, *alerts: Alert) -> AlertCommand:
     for each in alerts:
         bus.publish(each)
     async with asyncio.timeout(30):
-        while command.done + command.lost < len(alerts):  # noqa: ASYNC110 - it is counted, not told
+        while command.sent + command.lost < len(alerts):  # noqa: ASYNC110 - it is counted, not told
             await asyncio.sleep(0.01)
     bus.close()
     await task
@@ -40,7 +40,7 @@ async def test_a_program_is_told_of_each_alert(tmp_path: Path) -> None:
     kept = tmp_path / "kept"
     options = CommandOptions(arguments=(sys.executable, "-c", KEEP, str(kept)))
     command = await tell(options, alert("full; $(touch x)\0"), alert("again"))
-    assert (command.done, command.lost) == (2, 0)
+    assert (command.sent, command.lost) == (2, 0)
     said = [json.loads(line) for line in kept.read_text().splitlines()]
     assert [each["alert"]["text"] for each in said] == ["full; $(touch x)\0", "again"]
     assert said[0]["level"] == "error"

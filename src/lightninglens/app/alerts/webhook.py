@@ -6,12 +6,10 @@ the value of `X-LightningLens-Timestamp`, a full stop and the body.
 """
 
 import asyncio
-import contextlib
 import hashlib
 import hmac
 import http.client
 import ssl
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, urlsplit
@@ -20,14 +18,13 @@ import orjson
 import structlog
 
 from lightninglens import __version__
-from lightninglens.app.bus import Bus
+from lightninglens.app.alerts.telling import AlertTeller
 from lightninglens.app.events import Alert
 from lightninglens.core.clock import Clock
 from lightninglens.core.units import NS_PER_SECOND
 
 log = structlog.get_logger(__name__)
 
-QUEUE_LIMIT = 500
 SIGNATURE = "X-LightningLens-Signature"
 TIMESTAMP = "X-LightningLens-Timestamp"
 
@@ -48,47 +45,18 @@ class WebhookOptions:
     most_pause_s: float = 60.0
 
 
-class Webhook:
-    """Sends alerts one after the other; when too many wait, the oldest are left out and counted."""
+class Webhook(AlertTeller):
+    """Posts each alert to a web address."""
+
+    name = "webhook"
 
     def __init__(self, options: WebhookOptions, clock: Clock) -> None:
+        super().__init__()
         self._options = options
         self._clock = clock
-        self._waiting: deque[Alert] = deque(maxlen=QUEUE_LIMIT)
-        self._something = asyncio.Event()
-        self.sent = 0
-        self.lost = 0
-        """Alerts that were given up, or left out since too many waited."""
 
-    async def run(self, bus: Bus) -> None:
-        """Send what the bus says until it closes; what waits then is given one last moment."""
-        news = bus.subscribe("webhook", limit=100_000)
-        sender = asyncio.create_task(self._send_for_ever())
-        try:
-            async for event in news:
-                if isinstance(event, Alert):
-                    self.lost += len(self._waiting) == QUEUE_LIMIT
-                    self._waiting.append(event)
-                    self._something.set()
-            if self._waiting:
-                await asyncio.wait({sender}, timeout=0.5)
-        finally:
-            sender.cancel()
-            bus.unsubscribe(news)
-
-    async def _send_for_ever(self) -> None:
-        while True:
-            await self._something.wait()
-            while self._waiting:
-                if await self._deliver(self._waiting[0]):
-                    self.sent += 1
-                else:
-                    self.lost += 1
-                with contextlib.suppress(IndexError):
-                    self._waiting.popleft()
-            self._something.clear()
-
-    async def _deliver(self, alert: Alert) -> bool:
+    async def tell(self, alert: Alert) -> bool:
+        """Post an alert, again and again with growing pauses, and return whether it was taken."""
         body = orjson.dumps({"version": 1, "alert": alert})
         pause_s = self._options.pause_s
         problem = ""

@@ -1,14 +1,13 @@
 """What is recorded of a watched node: missed revenue, the recording itself, and rules for alerts tried on the past."""
 
-import csv
-import io
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Query, Response
 
 from lightninglens.analytics.missed.opportunities import OpportunityOptions
 from lightninglens.analytics.missed.report import MissedReport, to_plain
+from lightninglens.app.alerts.backtest import Span
 from lightninglens.app.alerts.series import SERIES, Level, SeriesRule
 from lightninglens.app.api.dependencies import MAX_PAGE, Named, Text, WatchedHere
 from lightninglens.app.api.errors import Problem
@@ -19,7 +18,7 @@ from lightninglens.core.attempts import ForwardAttempt
 from lightninglens.core.errors import ConfigError
 from lightninglens.core.ids import ChannelId
 from lightninglens.core.units import MAX_MONEY_SAT, NS_PER_MS, Ppm
-from lightninglens.storage.files.spreadsheets import spreadsheet_text
+from lightninglens.storage.files.spreadsheets import spreadsheet
 
 router = APIRouter()
 
@@ -82,16 +81,6 @@ class RuleBook:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TriedSpan:
-    """From when until when an alert would have been raised; `to_ms` is null where it still would be."""
-
-    subject: str
-    from_ms: int
-    to_ms: int | None
-    value: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class TriedRule:
     """What a rule would have done."""
 
@@ -101,43 +90,38 @@ class TriedRule:
     fired: int
     readings: int
     history_from_ms: int | None
-    spans: list[TriedSpan]
+    spans: list[Span]
     """The newest hundred, oldest first."""
 
 
-@router.get("/missed")
-async def missed(
+async def _report(
     watched: WatchedHere,
     hours: Hours = 24.0,
     min_failures: MinFailures = 3,
     min_missed_sats: MinMissed = 100,
     liquidity_cost_ppm: LiquidityCost = None,
-) -> dict[str, Any]:
+) -> MissedReport:
+    options = OpportunityOptions(min_failures=min_failures, min_missed_sat=min_missed_sats)
+    cost_ppm = None if liquidity_cost_ppm is None else Ppm(liquidity_cost_ppm)
+    return await watched.missed(hours, options, cost_ppm)
+
+
+Report = Annotated[MissedReport, Depends(_report)]
+"""What was missed in the time that is asked for."""
+
+
+@router.get("/missed")
+async def missed(report: Report) -> dict[str, Any]:
     """Return what the node failed to earn in the last hours, as `lens analyze --json` says it."""
-    return to_plain(await _report(watched, hours, min_failures, min_missed_sats, liquidity_cost_ppm))
+    return to_plain(report)
 
 
 @router.get("/missed.csv")
-async def missed_csv(
-    watched: WatchedHere,
-    hours: Hours = 24.0,
-    min_failures: MinFailures = 3,
-    min_missed_sats: MinMissed = 100,
-    liquidity_cost_ppm: LiquidityCost = None,
-) -> Response:
+async def missed_csv(report: Report) -> Response:
     """Return the same as a table, a line for each channel."""
-    plain = to_plain(await _report(watched, hours, min_failures, min_missed_sats, liquidity_cost_ppm))
-    text = io.StringIO()
-    rows: list[dict[str, Any]] = plain["opportunities"]
-    if rows:
-        writer = csv.DictWriter(text, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(
-            {key: spreadsheet_text(value) if isinstance(value, str) else value for key, value in row.items()}
-            for row in rows
-        )
+    rows: list[dict[str, Any]] = to_plain(report)["opportunities"]
     headers = {"Content-Disposition": 'attachment; filename="missed.csv"'}
-    return Response(text.getvalue(), media_type="text/csv", headers=headers)
+    return Response(spreadsheet(rows) if rows else "", media_type="text/csv", headers=headers)
 
 
 @router.get("/missed/{channel_id}")
@@ -221,14 +205,6 @@ async def try_alert_rule(
     return (await _tried(watched, (rule,), days))[0]
 
 
-async def _report(
-    watched: WatchedHere, hours: float, min_failures: int, min_missed_sats: int, liquidity_cost_ppm: int | None
-) -> MissedReport:
-    options = OpportunityOptions(min_failures=min_failures, min_missed_sat=min_missed_sats)
-    cost_ppm = None if liquidity_cost_ppm is None else Ppm(liquidity_cost_ppm)
-    return await watched.missed(hours, options, cost_ppm)
-
-
 async def _tried(watched: WatchedHere, rules: tuple[SeriesRule, ...], days: float) -> list[TriedRule]:
     return [
         TriedRule(
@@ -238,10 +214,7 @@ async def _tried(watched: WatchedHere, rules: tuple[SeriesRule, ...], days: floa
             fired=each.fired,
             readings=each.readings,
             history_from_ms=each.from_ms,
-            spans=[
-                TriedSpan(subject=span.subject, from_ms=span.from_ms, to_ms=span.to_ms, value=span.value)
-                for span in each.spans[-100:]
-            ],
+            spans=each.spans[-100:],
         )
         for each in await watched.try_rules(rules, days=days)
     ]

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from lightninglens.app.cli.framework import invocation
-from lightninglens.app.cli.lab_support import demand_of, require_no_file, write_results
+from lightninglens.app.cli.lab_support import demand_of, require_no_file, require_some, show_results
 from lightninglens.app.cli.progress import interruptible
 
 
@@ -34,7 +34,6 @@ def failures(
     """
     invocation(ctx).start()
     from lightninglens.lab.failures import FailureOptions, render, score_failures
-    from lightninglens.storage.files.codec import to_json
 
     require_no_file(out)
     options = FailureOptions(
@@ -48,10 +47,5 @@ def failures(
         farewell="stopping: the worlds under way are finished",
     ) as (advance, stopped):
         found = score_failures(options, processes=processes, progress=advance, stopped=stopped)
-    if not found.seeds:
-        typer.echo("stopped before any world was done", err=True)
-        raise typer.Exit(1)
-    text, document = render(found), to_json(found).decode()
-    if out is not None:
-        write_results(out, text, document, name="failures")
-    typer.echo(document if as_json else text, nl=False)
+    require_some(found.seeds)
+    show_results(found, render(found), out, name="failures", as_json=as_json)

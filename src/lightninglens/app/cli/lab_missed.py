@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from lightninglens.app.cli.framework import invocation
-from lightninglens.app.cli.lab_support import demand_of, require_no_file, write_results
+from lightninglens.app.cli.lab_support import demand_of, require_no_file, require_some, show_results
 from lightninglens.app.cli.progress import interruptible
 
 
@@ -41,7 +41,6 @@ def missed(
     from lightninglens.lab.missed.options import MissedOptions
     from lightninglens.lab.missed.report import render
     from lightninglens.lab.missed.run import hold_against_truth
-    from lightninglens.storage.files.codec import to_json
 
     require_no_file(out)
     options = MissedOptions(
@@ -62,10 +61,5 @@ def missed(
         farewell="stopping: the worlds under way are finished",
     ) as (advance, stopped):
         found = hold_against_truth(options, processes=processes, progress=advance, stopped=stopped)
-    if not found.seeds:
-        typer.echo("stopped before any world was done", err=True)
-        raise typer.Exit(1)
-    text, document = render(found), to_json(found).decode()
-    if out is not None:
-        write_results(out, text, document, name="missed")
-    typer.echo(document if as_json else text, nl=False)
+    require_some(found.seeds)
+    show_results(found, render(found), out, name="missed", as_json=as_json)

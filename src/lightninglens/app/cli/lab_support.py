@@ -35,3 +35,20 @@ def write_results(out: Path, text: str, document: str, *, name: str) -> None:
         with atomic_writer(out / f"{name}.{ending}") as file:
             file.write(content.encode())
     typer.echo(f"written: {out / name}.md and {name}.json", err=True)
+
+
+def show_results(found: object, text: str, out: Path | None, *, name: str, as_json: bool) -> None:
+    """Write what worlds came to where that is wanted, and show it as a page or as JSON."""
+    from lightninglens.storage.files.codec import to_json
+
+    document = to_json(found).decode()
+    if out is not None:
+        write_results(out, text, document, name=name)
+    typer.echo(document if as_json else text, nl=False)
+
+
+def require_some(seeds: int) -> None:
+    """End with a word where Ctrl-C came before any world was done."""
+    if not seeds:
+        typer.echo("stopped before any world was done", err=True)
+        raise typer.Exit(1)

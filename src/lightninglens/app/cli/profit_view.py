@@ -1,7 +1,5 @@
 """How profit and loss are shown: a head with the node's sums, a table of the first rows, a CSV file of all."""
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -162,15 +160,11 @@ _TABLES = {
 def write_csv(rows: Sequence[Mapping[str, Any]], output: Path) -> None:
     """Write all rows to a file, whole or not at all; what is nested has both names, lists are divided by spaces."""
     from lightninglens.storage.files.atomic import atomic_writer
+    from lightninglens.storage.files.spreadsheets import spreadsheet
 
-    flat = [_flat(row) for row in rows]
-    names = list(dict.fromkeys(name for row in flat for name in row))
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, names, restval="")
-    writer.writeheader()
-    writer.writerows(flat)
+    text = spreadsheet([_flat(row) for row in rows])
     with atomic_writer(output) as file:
-        file.write(text.getvalue().encode())
+        file.write(text.encode())
 
 
 def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -181,13 +175,8 @@ def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
         elif isinstance(value, list):
             found[name] = " ".join(map(str, value))
         else:
-            found[name] = _harmless(value)
+            found[name] = value
     return found
-
-
-def _harmless(value: Any) -> Any:
-    """Return a text that a spreadsheet takes for no formula: an alias is chosen by a stranger."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
 
 
 def _peer(row: Mapping[str, Any]) -> str:
